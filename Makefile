@@ -1,0 +1,31 @@
+# make eval STRATEGY=gif_mcts [MODEL=openai:NAME] [PROTOCOL=quick] [ENVS=A,B|all] [JOBS=N] [SEEDS=K] [BUDGET=CALLS] [OUT=DIR]
+STRATEGY ?= gif_mcts
+MODEL    ?= simulated
+PROTOCOL ?= quick
+ENVS     ?= all
+JOBS     ?= $(shell nproc)
+PYTHON   ?= $(firstword $(shell command -v python3.11 python3.12 python3.13 python3))
+CWMB      = .venv/bin/cwmb
+
+.PHONY: eval test
+.DEFAULT_GOAL := eval
+
+eval: .venv/installed
+	@$(CWMB) eval --strategy $(STRATEGY) --model $(MODEL) --protocol $(PROTOCOL) --envs $(ENVS) --jobs $(JOBS) \
+	  $(if $(SEEDS),--seeds $(SEEDS)) $(if $(BUDGET),--budget $(BUDGET)) $(if $(OUT),--out $(OUT)) $(OPTIONS)
+
+test: .venv/installed-dev
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/pytest -n auto
+
+.venv/installed: pyproject.toml
+	$(PYTHON) -m venv .venv
+	.venv/bin/pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+.venv/installed-dev: pyproject.toml
+	$(PYTHON) -m venv .venv
+	.venv/bin/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch .venv/installed $@

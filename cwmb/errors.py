@@ -1,0 +1,40 @@
+"""Errors that reach the user as one line, and the exit codes that scripts rely on."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+EXIT_USAGE = 2
+EXIT_CELL_FAILED = 3
+EXIT_INFRASTRUCTURE = 4
+EXIT_INTERRUPTED = 130
+
+
+class CwmbError(Exception):
+    """Something the user can put right: the message names the thing, the value and the fix."""
+
+    exit_code = EXIT_USAGE
+
+
+class InfrastructureError(CwmbError):
+    """An endpoint, the machine or the harness failed: nobody's score."""
+
+    exit_code = EXIT_INFRASTRUCTURE
+
+
+class ContextExceeded(Exception):
+    """The prompt is longer than the model can read: the model's failure."""
+
+
+class BudgetExhausted(Exception):
+    """No further call of the language model may start."""
+
+
+def unknown(what: str, name: str, known: Iterable[str]) -> CwmbError:
+    """An error for a name that does not exist, with the nearest match and the list of those that do."""
+    names = sorted(known)
+    folded = {n.lower(): n for n in names}
+    near = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.5)
+    hint = f" (did you mean {folded[near[0]]!r}?)" if near else ""
+    return CwmbError(f"unknown {what} {name!r}{hint}; there are: {', '.join(names)}")

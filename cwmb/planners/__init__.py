@@ -1,0 +1,58 @@
+"""Planners: they choose actions by trying them in a world model.
+
+A planner runs beside the candidate inside the sandbox, or, for the oracle, beside the real environment in the parent:
+these modules import numpy and nothing else. One is made for every episode with the parameters of its protocol and
+asked again whenever the actions that it gave have been executed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+class SimulationFailed(Exception):
+    """The model raised, or returned something malformed or not finite: this sample ends here."""
+
+
+class Model(Protocol):
+    """A world model set on the state that is planned from."""
+
+    def reset(self) -> None:
+        """Go to the state that is planned from (and raise SimulationFailed if that fails)."""
+        ...
+
+    def step(self, action: Any) -> tuple[Hashable, float, bool]:
+        """Take an action (an int where actions are discrete, else float64 [A]).
+
+        Returns (a hashable key of the observation, reward, done). Raises SimulationFailed.
+        """
+        ...
+
+    def returns(self, plans: Floats) -> Floats:
+        """Sums of rewards [K] of the open-loop plans [K, H, A], each from the state that is planned from, up to done.
+
+        -inf where a step failed. The plans are already cast to the action space's dtype.
+        """
+        ...
+
+
+class Planner(Protocol):
+    """Entry-point group ``cwmb.planners``.
+
+    Called as ``planner_class(low, high, dtype, **parameters)``: the bounds [A] of the action space and its dtype
+    (discrete actions: low [0], high [n - 1], ``int64``).
+    """
+
+    def plan(self, model: Model, rng: np.random.Generator) -> Floats:
+        """The next actions to execute [k, A], k >= 1, already cast to the action space's dtype.
+
+        Raises:
+            SimulationFailed: no sample survived; the caller takes a random action.
+        """
+        ...

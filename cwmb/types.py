@@ -1,0 +1,352 @@
+"""The values that pass between the parts of the benchmark.
+
+One encoding is used everywhere outside of a program: an observation or an action is a *row* of float64 numbers (a
+discrete value is a row of one, a tuple of integers one column each, a box its flattened vector). ``Space.decode`` turns
+a row into the Python value that a program and a reader see.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
+
+Split = Literal["train", "test"]
+
+
+@dataclass(frozen=True)
+class Space:
+    """The set of values that an observation or an action can take.
+
+    kind: ``discrete`` (one int), ``tuple`` (several ints), ``box`` (a vector of floats).
+    low, high: inclusive bounds, one per column of a row; infinite where there is none.
+    dtype: what Gymnasium calls the element type (``int64``, ``float32``, ``float64``).
+    """
+
+    kind: Literal["discrete", "tuple", "box"]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    dtype: str
+
+    @property
+    def size(self) -> int:
+        """Number of columns of a row."""
+        return len(self.low)
+
+    def decode(self, row: Floats) -> int | tuple[int, ...] | Floats:
+        """The value that a program sees: int, tuple of ints, or a fresh float64 vector [size]."""
+        if self.kind == "discrete":
+            return int(row[0])
+        if self.kind == "tuple":
+            return tuple(int(x) for x in row)
+        return np.array(row, dtype=np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class Transitions:
+    """N transitions (s, a, r, s', terminated), row i of every array being transition i.
+
+    observations, next_observations: float64 [N, observation_space.size]
+    actions: float64 [N, action_space.size]
+    rewards: float64 [N]
+    terminated, truncated: bool [N]; the recording's own cut is neither
+    episodes: int64 [N], the episode that a transition belongs to
+    steps: int64 [N], its time step within that episode
+    determined: bool [N], whether the outcome follows from observation and action alone
+    """
+
+    observations: Floats
+    actions: Floats
+    rewards: Floats
+    next_observations: Floats
+    terminated: Bools
+    truncated: Bools
+    episodes: Ints
+    steps: Ints
+    determined: Bools
+
+    def __len__(self) -> int:
+        return len(self.rewards)
+
+    def take(self, index: Any) -> Transitions:
+        """The transitions selected by a numpy index (array of ints or bools, or a slice)."""
+        return Transitions(*(getattr(self, name)[index] for name in self.__dataclass_fields__))
+
+
+@dataclass(frozen=True)
+class Task:
+    """All that a strategy learns about an environment. The held-out transitions are not among it.
+
+    description: the text about the environment; contract: the text about the class to write.
+    """
+
+    environment: str
+    description: str
+    contract: str
+    observation_space: Space
+    action_space: Space
+    train: Transitions
+
+
+@dataclass(frozen=True)
+class Program:
+    """The source of a candidate code world model."""
+
+    source: str
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the source, in hex."""
+        return hashlib.sha256(self.source.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+FailureKind = Literal[
+    # the language model's fault
+    "no_code",  # the answer holds no class Environment
+    "syntax_error",
+    "load_error",  # importing the program or Environment() raised
+    "forbidden_import",
+    "exception",  # set_state or step raised
+    "bad_return",  # step returned something else than (observation, reward, done)
+    "bad_observation",  # of the wrong shape or kind: costs the state part, is not fatal
+    "timeout",
+    "memory",
+    "crash",  # the process died
+    "protocol_violation",  # the program tampered with the channel
+    "stateful",  # predictions differ in a fresh process: knowledge was carried between transitions
+    "too_large",
+    "context_exceeded",
+    # not the model's fault: never counted as a score
+    "infrastructure",
+]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why something did not work: a value, kept in the record.
+
+    message: one or a few lines, for people and for the fix prompt; line: line of the program, if known, from 1;
+    code: the text of that line; transition: the index of the transition at which it happened, if any.
+    """
+
+    kind: FailureKind
+    message: str
+    line: int | None = None
+    code: str | None = None
+    transition: int | None = None
+
+
+# What became of each transition in the sandbox.
+OK, RAISED, BAD_RETURN, BAD_OBSERVATION, NOT_RUN = 0, 1, 2, 3, 4
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What a program said about N transitions.
+
+    observations: float64 [N, D]; rewards: float64 [N]; done: bool [N]; NaN and False where it said nothing
+    status: uint8 [N]: OK, RAISED, BAD_RETURN, BAD_OBSERVATION (reward and done are valid) or NOT_RUN
+    failure: the first thing that went wrong, fatal or not
+    """
+
+    observations: Floats
+    rewards: Floats
+    done: Bools
+    status: NDArray[np.uint8]
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A wrongly predicted transition, as rows (see the module's docstring)."""
+
+    index: int
+    observation: list[float]
+    action: list[float]
+    next_observation: list[float]
+    reward: float
+    done: bool
+    predicted_observation: list[float]
+    predicted_reward: float
+    predicted_done: bool
+    wrong_elements: list[int]  # columns of the observation outside of the tolerance; empty if terminal
+    reward_wrong: bool
+    done_wrong: bool
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How well a program predicts a set of transitions (all shares lie in [0, 1]).
+
+    accuracy: the benchmark's score; state, reward, done: its parts (unweighted means; state over non-terminal
+    transitions); exact: share of transitions with all parts right; ran: share that neither raised nor timed out;
+    failure: the first failure, fatal or not; mistakes: wrong transitions drawn for feedback, the first one is the
+    one that the protocol shows.
+    """
+
+    accuracy: float
+    state: float
+    reward: float
+    done: float
+    exact: float
+    ran: float
+    n: int
+    failure: Failure | None = None
+    mistakes: tuple[Mistake, ...] = ()
+
+    @property
+    def perfect(self) -> bool:
+        """Whether every part of every transition is right (a float accuracy of 1.0 is no reliable test)."""
+        return self.n > 0 and self.exact == 1.0
+
+    @property
+    def raised(self) -> bool:
+        """Whether the program failed in a way that calls for a fix rather than an improvement."""
+        return self.failure is not None and self.failure.kind != "bad_observation"
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What language model calls cost. dollars is None as soon as a price is unknown."""
+
+    calls: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+    reasoning_tokens: int = 0
+    dollars: float | None = 0.0
+
+    def __add__(self, other: Usage) -> Usage:
+        dollars = None if self.dollars is None or other.dollars is None else self.dollars + other.dollars
+        return Usage(
+            self.calls + other.calls,
+            self.prompt_tokens + other.prompt_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.reasoning_tokens + other.reasoning_tokens,
+            dollars,
+        )
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message of a chat."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What a strategy asks a language model.
+
+    kind: ``generate``, ``improve`` or ``fix``, or a strategy's own word; parent: index of the completion whose program
+    is shown or continued, None at the root; note: the decision that led here, for the search tree (plain JSON).
+    """
+
+    kind: str
+    messages: tuple[Message, ...]
+    parent: int | None = None
+    note: Mapping[str, Any] = field(default_factory=dict)
+    prefix: str = ""  # lines of code that the program must start with (GIF-MCTS below the root)
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Sampling parameters. None: not sent. max_new_tokens limits the visible answer."""
+
+    temperature: float | None = 1.0
+    top_p: float | None = 0.95
+    top_k: int | None = None
+    max_new_tokens: int = 4000
+    max_reasoning_tokens: int = 16000
+
+
+@dataclass(frozen=True)
+class Request:
+    """One call of a language model, as a provider gets it."""
+
+    messages: tuple[Message, ...]
+    sampling: Sampling
+    seed: int
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A provider's answer. model: the name that the endpoint reports; dropped: parameters that it refused."""
+
+    text: str
+    usage: Usage
+    finish_reason: str = "stop"
+    model: str = ""
+    dropped: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Completion:
+    """A metered reply: either a program was found in it, or failure says why not. index counts a cell's calls from 0."""
+
+    index: int
+    text: str
+    program: Program | None
+    failure: Failure | None
+    usage: Usage
+    finish_reason: str
+
+
+class Provider(Protocol):
+    """A language model behind an API (entry-point group ``cwmb.models``, called with the text after the colon)."""
+
+    name: str
+
+    def complete(self, request: Request) -> Reply:
+        """Answer one request. Must be safe to call from several threads.
+
+        Raises:
+            ContextExceeded: the prompt is longer than the model can read.
+            InfrastructureError: no answer after all sensible retries.
+        """
+        ...
+
+
+class LanguageModel(Protocol):
+    """What a strategy asks: a provider, metered. It counts, keeps the ledger, extracts the program, ends at the budget."""
+
+    def complete(self, prompt: Prompt) -> Completion:
+        """Ask once.
+
+        Raises:
+            BudgetExhausted: no further call may start. A strategy may let it pass: the harness keeps the best program.
+        """
+        ...
+
+
+class Evaluate(Protocol):
+    """Scores a program on the training transitions, in the sandbox."""
+
+    def __call__(self, program: Program) -> Evaluation: ...
+
+
+class Strategy(Protocol):
+    """A way of searching for a program (entry-point group ``cwmb.strategies``; the options are its dataclass fields)."""
+
+    def search(
+        self, task: Task, llm: LanguageModel, evaluate: Evaluate, rng: np.random.Generator
+    ) -> Program | None:
+        """Return the program to be judged, or None for the best one evaluated.
+
+        All randomness comes from rng: the same seed must ask the same questions.
+        """
+        ...
+
+
+Parameters = Mapping[str, Any]
+Rows = Sequence[Sequence[float]]
