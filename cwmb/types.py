@@ -292,7 +292,11 @@ class Reply:
 
 @dataclass(frozen=True)
 class Completion:
-    """A metered reply: either a program was found in it, or failure says why not. index counts a cell's calls from 0."""
+    """A metered reply. index counts a cell's calls from 0.
+
+    program: what was found in the text; failure: why it can't be used, if so. A syntax error has both, so that a
+    strategy can ask for a fix; where there is no code there is no program.
+    """
 
     index: int
     text: str
@@ -318,7 +322,7 @@ class Provider(Protocol):
 
 
 class LanguageModel(Protocol):
-    """What a strategy asks: a provider, metered. It counts, keeps the ledger, extracts the program, ends at the budget."""
+    """What a strategy asks: a metered provider. It counts, keeps the ledger, extracts programs, ends at the budget."""
 
     def complete(self, prompt: Prompt) -> Completion:
         """Ask once.
@@ -332,15 +336,15 @@ class LanguageModel(Protocol):
 class Evaluate(Protocol):
     """Scores a program on the training transitions, in the sandbox."""
 
-    def __call__(self, program: Program) -> Evaluation: ...
+    def __call__(self, program: Program) -> Evaluation:
+        """Run the program on every training transition; never raises for what the program does."""
+        ...
 
 
 class Strategy(Protocol):
-    """A way of searching for a program (entry-point group ``cwmb.strategies``; the options are its dataclass fields)."""
+    """A way of searching for a program (entry-point group ``cwmb.strategies``; its dataclass fields are the options)."""
 
-    def search(
-        self, task: Task, llm: LanguageModel, evaluate: Evaluate, rng: np.random.Generator
-    ) -> Program | None:
+    def search(self, task: Task, llm: LanguageModel, evaluate: Evaluate, rng: np.random.Generator) -> Program | None:
         """Return the program to be judged, or None for the best one evaluated.
 
         All randomness comes from rng: the same seed must ask the same questions.
