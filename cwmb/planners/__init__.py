@@ -7,7 +7,8 @@ asked again whenever the actions that it gave have been executed.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+import inspect
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -56,3 +57,26 @@ class Planner(Protocol):
             SimulationFailed: no sample survived; the caller takes a random action.
         """
         ...
+
+
+def create(
+    planner: Callable[..., Planner], low: Floats, high: Floats, dtype: str, parameters: Mapping[str, Any]
+) -> Planner:
+    """A planner with the parameters of a protocol.
+
+    Raises:
+        ValueError: a parameter does not exist or has an impossible value; the message says which.
+    """
+    known = [name for name in inspect.signature(planner).parameters if name not in ("low", "high", "dtype")]
+    for name in parameters:
+        require(
+            name in known,
+            f"planner {planner.__name__} has no parameter {name!r}; there are: {', '.join(known) or 'none'}",
+        )
+    return planner(np.asarray(low, np.float64), np.asarray(high, np.float64), dtype, **parameters)
+
+
+def require(condition: object, message: str) -> None:
+    """Raise ValueError with the message unless the condition holds."""
+    if not condition:
+        raise ValueError(message)
