@@ -1,0 +1,81 @@
+"""A pole hinged on a cart that runs on a rail of limited length; MuJoCo's Runge-Kutta integration."""
+
+import math
+
+import numpy as np
+
+
+class Environment:
+    GRAVITY = 9.81
+    CART_MASS = 10.471975511966
+    POLE_MASS = 5.018591641363
+    POLE_INERTIA = 0.188749766943  # about its centre of mass
+    CENTRE_X, CENTRE_Z = 0.0005, 0.3  # centre of the pole's mass, from the hinge
+    DAMPING = 1.0
+    GEAR = 100.0
+    MAX_ACTION = 3.0
+    ANGLE_LIMIT = 0.2
+    RAIL = 1.0  # half of its length
+    RAIL_WEIGHT = 0.083674338059  # inverse inertia along the rail, at rest
+    DT, SUBSTEPS = 0.02, 2
+
+    def __init__(self):
+        self.state = (0.0, 0.0, 0.0, 0.0)
+        self.centre = math.hypot(self.CENTRE_X, self.CENTRE_Z)
+        self.lean = math.atan2(self.CENTRE_X, self.CENTRE_Z)
+
+    def set_state(self, observation):
+        self.state = tuple(float(value) for value in observation)
+
+    def buffer(self, position, speed, acceleration, compliance):
+        """Force of the soft stop at the end of the rail, which is pressed in by |position| - RAIL."""
+        depth = abs(position) - self.RAIL
+        if depth <= 0.0:
+            return 0.0
+        side = 1.0 if position > 0.0 else -1.0
+        reach = min(depth / 0.001, 1.0)
+        blend = 2 * reach**2 if reach <= 0.5 else 1 - 2 * (1 - reach) ** 2
+        impedance = 0.9 + 0.05 * blend
+        time = max(0.02, 2 * self.DT)
+        wanted = 2 / (0.95 * time) * side * speed + impedance / (0.95 * time) ** 2 * depth
+        softness = (1 - impedance) / impedance * self.RAIL_WEIGHT
+        return -side * max(0.0, (wanted + side * acceleration) / (compliance + softness))
+
+    def accelerations(self, x, angle, x_dot, angle_dot, force):
+        lean = angle + self.lean
+        moment = self.POLE_MASS * self.centre
+        sine, cosine = math.sin(lean), math.cos(lean)
+        m11 = self.CART_MASS + self.POLE_MASS
+        m12 = moment * cosine
+        m22 = self.POLE_INERTIA + moment * self.centre
+        determinant = m11 * m22 - m12 * m12
+        push = force - self.DAMPING * x_dot + moment * sine * angle_dot**2
+        turn = moment * self.GRAVITY * sine - self.DAMPING * angle_dot
+        x_acc = (m22 * push - m12 * turn) / determinant
+        if abs(x) > self.RAIL:
+            push += self.buffer(x, x_dot, x_acc, m22 / determinant)
+            x_acc = (m22 * push - m12 * turn) / determinant
+        return x_acc, (m11 * turn - m12 * push) / determinant
+
+    def substep(self, force):
+        x, a, u, w = self.state
+        h = self.DT
+        p1, q1 = self.accelerations(x, a, u, w, force)
+        u2, w2 = u + h / 2 * p1, w + h / 2 * q1
+        p2, q2 = self.accelerations(x + h / 2 * u, a + h / 2 * w, u2, w2, force)
+        u3, w3 = u + h / 2 * p2, w + h / 2 * q2
+        p3, q3 = self.accelerations(x + h / 2 * u2, a + h / 2 * w2, u3, w3, force)
+        u4, w4 = u + h * p3, w + h * q3
+        p4, q4 = self.accelerations(x + h * u3, a + h * w3, u4, w4, force)
+        x = x + h / 6 * (u + 2 * u2 + 2 * u3 + u4)
+        a = a + h / 6 * (w + 2 * w2 + 2 * w3 + w4)
+        u = u + h / 6 * (p1 + 2 * p2 + 2 * p3 + p4)
+        w = w + h / 6 * (q1 + 2 * q2 + 2 * q3 + q4)
+        self.state = (x, a, u, w)
+
+    def step(self, action):
+        force = self.GEAR * min(max(float(action[0]), -self.MAX_ACTION), self.MAX_ACTION)
+        for _ in range(self.SUBSTEPS):
+            self.substep(force)
+        done = not abs(self.state[1]) <= self.ANGLE_LIMIT
+        return np.array(self.state), 1.0, done
