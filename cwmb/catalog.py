@@ -17,8 +17,8 @@ from cwmb.errors import CwmbError, unknown
 class Tolerances:
     """How far a prediction may be off in protocol ``standard``.
 
-    observation: rtol and atol at once; None compares exactly (discrete values). reward: rtol and atol; 0 compares
-    exactly. reason: why one differs from 1e-5.
+    observation: rtol and atol at once; None, in the file "exact", compares exactly (discrete values). reward: rtol and
+    atol; 0 compares exactly. reason: why one differs from 1e-5.
     """
 
     observation: float | None = 1e-5
@@ -81,6 +81,10 @@ def environment(name: str) -> EnvironmentSpec:
 def _read(name: str) -> EnvironmentSpec:
     path = data_path("environments", f"{name}.toml")
     try:
-        return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), EnvironmentSpec)
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        tolerances = content.get("tolerances", {})
+        if tolerances.get("observation") == "exact":  # TOML has no null
+            tolerances["observation"] = None
+        return msgspec.convert(content, EnvironmentSpec)
     except (OSError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise CwmbError(f"environment file {path}: {error}") from error

@@ -1,0 +1,27 @@
+"""The real environments, one module per Gymnasium family; only these modules import Gymnasium and MuJoCo."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from cwmb.catalog import EnvironmentSpec
+from cwmb.errors import CwmbError
+from cwmb.simulator import Simulator
+
+
+def make(spec: EnvironmentSpec) -> Simulator:
+    """The real environment of a specification, reset with seed 0.
+
+    Raises:
+        CwmbError: ``spec.adapter`` is not the import path of a class.
+    """
+    module, _, name = spec.adapter.partition(":")
+    try:
+        adapter = getattr(import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise CwmbError(
+            f"environment {spec.id}: adapter {spec.adapter!r} cannot be loaded ({error}); "
+            "it has the form 'package.module:Class'"
+        ) from error
+    simulator: Simulator = adapter(spec)
+    return simulator
