@@ -1,0 +1,329 @@
+"""One cell: a search under a budget, the judged program's scores, and its planning in the real environment."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cwmb import baselines, trajectories
+from cwmb.adapters import make
+from cwmb.catalog import EnvironmentSpec
+from cwmb.descriptions import checksum as description_checksum
+from cwmb.descriptions import contract, description
+from cwmb.errors import BudgetExhausted, CwmbError, InfrastructureError
+from cwmb.harness import provenance
+from cwmb.harness.files import write_whole
+from cwmb.harness.judge import Judge
+from cwmb.harness.ledger import Ledger
+from cwmb.harness.metering import Budget, Meter, MeteredEvaluate, MeteredModel, Scored, Watcher
+from cwmb.harness.records import SCHEMA, Anytime, Planning, Provenance, Record, Score, score
+from cwmb.harness.seeds import Purpose, generator
+from cwmb.models import prompts
+from cwmb.protocols import BenchmarkProtocol
+from cwmb.sandbox import Sandbox
+from cwmb.scoring import Marks, evaluate, persistence, rules
+from cwmb.types import Evaluation, Failure, Program, Provider, Split, Strategy, Task, Transitions
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What all cells of a run share. budget: calls, tokens, dollars of one cell."""
+
+    strategy_name: str
+    strategy: Strategy
+    options: dict[str, Any]
+    strategy_package: str
+    model_name: str
+    provider: Provider
+    protocol: BenchmarkProtocol
+    budget: Budget
+    descriptions: str
+    sandbox: Sandbox
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a cell is doing, for the progress display."""
+
+    name: str
+    done: int = 0
+    of: int = 0
+
+
+@dataclass
+class CellRun:
+    """Runs one cell in its folder. Everything that costs something goes through the ledger, so that it can go on."""
+
+    setup: Setup
+    spec: EnvironmentSpec
+    seed: int
+    folder: Path
+    stopping: Callable[[], bool]
+    watch: Watcher
+    stage: Callable[[Stage], None]
+
+    def run(self) -> Record:
+        """Search, score, plan; the record is not written here.
+
+        Raises:
+            Interrupted: stopping() said so.
+            CwmbError: the ledger belongs to something else, or the benchmark's data are damaged.
+        """
+        setup, spec = self.setup, self.spec
+        self.simulator = make(spec)
+        self.data: dict[Split, Transitions] = {
+            "train": trajectories.transitions(spec, "train"),
+            "test": trajectories.transitions(spec, "test"),
+        }
+        self.ledger = Ledger(self.folder)
+        self.meter = Meter(setup.budget, self.stopping, self.watch)
+        self.judge = Judge(
+            setup.sandbox,
+            setup.protocol,
+            rules(spec, setup.protocol.scoring),
+            self.simulator.observation_space,
+            self.simulator.action_space,
+        )
+        self.stage(Stage("search", 0, setup.budget.calls))
+        stop, failure, program = self._search()
+        self._write_search()
+        state = "done" if stop != "error" else ("infrastructure" if _infrastructure(failure) else "failed")
+        train = test = planning = None
+        anytime: list[Anytime] = []
+        if state == "done":
+            try:
+                self.stage(Stage("score"))
+                train, test = self._score(program, "train"), self._score(program, "test")
+                anytime = [self._anytime(calls) for calls in setup.protocol.report_calls if calls < setup.budget.calls]
+                planning = self._plan(program, train)
+            except InfrastructureError as error:
+                state, failure = "infrastructure", Failure("infrastructure", str(error))
+                train = test = planning = None
+                anytime = []
+        return self._record(state, stop, failure, program, train, test, anytime, planning)
+
+    # ------------------------------------------------------------------------------------------------ search
+
+    def _search(self) -> tuple[str, Failure | None, Program | None]:
+        """Run the strategy. Returns why it stopped, its failure if it failed, and the program to be judged."""
+        setup = self.setup
+        llm = MeteredModel(setup.provider, setup.protocol.sampling, self.ledger, self.meter, self.spec.id, self.seed)
+        evaluate = MeteredEvaluate(self._training_score, self.ledger, self.meter)
+        task = Task(
+            environment=self.spec.id,
+            description=description(self.spec.id, setup.descriptions),
+            contract=contract(),
+            observation_space=self.simulator.observation_space,
+            action_space=self.simulator.action_space,
+            train=self.data["train"],
+        )
+        rng = generator(self.seed, self.spec.id, Purpose.SEARCH)
+        chosen: Program | None = None
+        stop = "finished"
+        try:
+            chosen = setup.strategy.search(task, llm, evaluate, rng)
+        except BudgetExhausted:
+            stop = "budget"
+        except InfrastructureError as error:
+            return "error", Failure("infrastructure", str(error)), None
+        except CwmbError:
+            raise
+        except Exception as error:
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            message = f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
+            return "error", Failure("strategy_error", message), None
+        best = self.meter.best()
+        if chosen is None:
+            chosen = best.program if best else None
+        if best is not None and best.evaluation.perfect:
+            stop = "perfect"
+        elif len(self.meter.asked) >= setup.budget.calls:
+            stop = "budget"
+        return stop, None, chosen
+
+    def _training_score(self, program: Program, index: int, best: float) -> Evaluation:
+        """What a strategy learns about a program: audited if it would be the best one."""
+        first = self.setup.protocol.scoring.feedback == "first"
+        return self.judge.score(
+            program,
+            self.data["train"],
+            generator(self.seed, self.spec.id, Purpose.AUDIT, index),
+            audit_above=best,
+            show=1,
+            feedback=None if first else generator(self.seed, self.spec.id, Purpose.FEEDBACK, index),
+        )[0]
+
+    def _write_search(self) -> None:
+        """The programs as files, and the search's tree: each call with its parent, decision and outcome."""
+        scores: dict[str, Evaluation] = {s.program.hash: s.evaluation for s in self.meter.scored}
+        nodes = []
+        for asked in self.meter.asked:
+            completion = asked.completion
+            evaluation = scores.get(completion.program.hash) if completion.program else None
+            failure = completion.failure or (evaluation.failure if evaluation else None)
+            nodes.append(
+                {
+                    "call": completion.index,
+                    "parent": asked.prompt.parent,
+                    "kind": asked.prompt.kind,
+                    "program": completion.program.hash if completion.program else None,
+                    "accuracy": evaluation.accuracy if evaluation else None,
+                    "exact": evaluation.exact if evaluation else None,
+                    "failure": failure.kind if failure else None,
+                    "decision": dict(asked.prompt.note),
+                }
+            )
+            if completion.program:
+                write_whole(self.folder / "programs" / f"{completion.index:04d}.py", completion.program.source)
+        write_whole(self.folder / "tree.json", json.dumps(nodes, indent=1) + "\n")
+
+    # ------------------------------------------------------------------------------------------------ scores
+
+    def _score(self, program: Program | None, split: Split) -> Score:
+        """The audited score of a program, journaled."""
+        truth = self.data[split]
+        rules = self.judge.rules
+        floor = evaluate(truth, persistence(truth, self.data["train"], rules), rules).accuracy
+        bounds = getattr(baselines.baselines(self.setup.protocol.name).of(self.spec.id), split)
+        ceiling = bounds.ceiling if bounds and bounds.data_sha256 == self._data_sha256(split) else None
+        if program is None:
+            nothing = Evaluation(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, len(truth), Failure("no_code", "no program was found"))
+            return score(nothing, floor, ceiling)
+        index = 2 * self._program_index(program) + (split == "test")
+        return self.ledger.entry(
+            "score", index, f"{split}:{program.hash}", Score, lambda: self._judged(program, split, floor, ceiling)
+        )
+
+    def _judged(self, program: Program, split: Split, floor: float, ceiling: float | None) -> Score:
+        rng = generator(self.seed, self.spec.id, Purpose.AUDIT, len(self.data[split]))
+        evaluation, marks = self.judge.score(program, self.data[split], rng)
+        unseen = self._unseen_accuracy(marks) if split == "test" and evaluation.accuracy > 0 else None
+        return score(evaluation, floor, ceiling, unseen)
+
+    def _unseen_accuracy(self, marks: Marks) -> float | None:
+        """Mean score on test pairs of observation and action that are absent from train, where some are present."""
+        train, test = self.data["train"], self.data["test"]
+        pairs = [np.hstack([t.observations, t.actions]) for t in (train, test)]
+        seen = {pair.tobytes() for pair in pairs[0]}
+        unseen = np.array([pair.tobytes() not in seen for pair in pairs[1]])
+        return float(marks.score[unseen].mean()) if unseen.any() and not unseen.all() else None
+
+    def _program_index(self, program: Program) -> int:
+        """Which of the scored programs it is: a strategy may also return one that it never scored."""
+        hashes = [s.program.hash for s in self.meter.scored]
+        return hashes.index(program.hash) if program.hash in hashes else len(hashes)
+
+    def _anytime(self, calls: int) -> Anytime:
+        best: Scored | None = self.meter.best(calls)
+        if best is None:
+            return Anytime(calls, None, 0.0, None)
+        return Anytime(calls, best.program.hash, best.evaluation.accuracy, self._score(best.program, "test"))
+
+    # ---------------------------------------------------------------------------------------------- planning
+
+    def _plan(self, program: Program | None, train: Score) -> Planning:
+        """Episodes of a program's planner. A program that does not load gets the random policy's return, hence 0."""
+        from cwmb.harness.planning import plan_episodes, planning
+
+        return planning(
+            self.spec,
+            self.setup.protocol,
+            []
+            if program is None
+            else plan_episodes(
+                self.setup.sandbox,
+                self.simulator,
+                self.spec,
+                self.setup.protocol,
+                program,
+                ledger=self.ledger,
+                stopping=self.stopping,
+                stage=lambda done, of: self.stage(Stage("plan", done, of)),
+            ),
+        )
+
+    # ------------------------------------------------------------------------------------------------ record
+
+    def _data_sha256(self, split: Split) -> str:
+        dataset = self.spec.dataset
+        return dataset.train_sha256 if split == "train" else dataset.test_sha256
+
+    def _record(
+        self,
+        state: Any,
+        stop: Any,
+        failure: Failure | None,
+        program: Program | None,
+        train: Score | None,
+        test: Score | None,
+        anytime: list[Anytime],
+        planning: Planning | None,
+    ) -> Record:
+        setup, spec, asked = self.setup, self.spec, self.meter.asked
+        commit, dirty = provenance.commit()
+        versions = provenance.versions()
+        writers = [a.completion.index for a in asked if a.completion.program == program]
+        return Record(
+            schema=SCHEMA,
+            strategy=setup.strategy_name,
+            options=setup.options,
+            model=setup.model_name,
+            simulated=setup.model_name.split(":")[0] == "simulated",
+            environment=spec.id,
+            group=spec.group,
+            seed=self.seed,
+            protocol=setup.protocol.name,
+            descriptions=setup.descriptions,
+            state=state,
+            budget=setup.budget.calls,
+            custom=False,
+            stop=stop,
+            program=program.hash if program else None,
+            program_call=writers[0] if program and writers else None,
+            train=train,
+            test=test,
+            anytime=anytime,
+            planning=planning,
+            usage=self.meter.usage,
+            prompts=dict(Counter(a.prompt.kind for a in asked)),
+            answers=dict(Counter(a.completion.failure.kind if a.completion.failure else "program" for a in asked)),
+            failure=failure,
+            provenance=Provenance(
+                cwmb=versions["cwmb"],
+                commit=commit,
+                dirty=dirty,
+                python=versions["python"],
+                numpy=versions["numpy"],
+                gymnasium=versions["gymnasium"],
+                mujoco=versions["mujoco"],
+                machine=provenance.machine(),
+                cpu_features=list(provenance.cpu_features()),
+                sandbox=list(setup.sandbox.layers),
+                protocol_sha256=setup.protocol.checksum,
+                train_sha256=spec.dataset.train_sha256,
+                test_sha256=spec.dataset.test_sha256,
+                description_sha256=description_checksum(spec.id, setup.descriptions),
+                prompts_sha256=prompts.checksum(),
+                strategy_package=setup.strategy_package,
+                sampling=_plain(setup.protocol.sampling),
+                dropped_parameters=sorted({p for a in asked for p in a.reply.dropped}),
+                reported_models=sorted({a.reply.model for a in asked}),
+            ),
+        )
+
+
+def _plain(value: Any) -> dict[str, Any]:
+    import msgspec
+
+    return dict(msgspec.to_builtins(value))
+
+
+def _infrastructure(failure: Failure | None) -> bool:
+    return failure is not None and failure.kind == "infrastructure"

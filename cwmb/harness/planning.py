@@ -1,0 +1,113 @@
+"""Planning with a program in the real environment, and what its returns mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from cwmb.baselines import Returns, baselines
+from cwmb.catalog import EnvironmentSpec
+from cwmb.harness.episodes import (
+    Episode,
+    episode_count,
+    length,
+    normalise,
+    planned_episode,
+    planner_seed,
+    planner_spec,
+    summary,
+)
+from cwmb.harness.ledger import Ledger
+from cwmb.harness.metering import Interrupted
+from cwmb.harness.records import Planning
+from cwmb.protocols import BenchmarkProtocol
+from cwmb.sandbox import Sandbox
+from cwmb.simulator import Simulator
+from cwmb.types import Program
+
+
+def plan_episodes(
+    sandbox: Sandbox,
+    simulator: Simulator,
+    spec: EnvironmentSpec,
+    protocol: BenchmarkProtocol,
+    program: Program,
+    *,
+    ledger: Ledger | None = None,
+    count: int | None = None,
+    stopping: Callable[[], bool] = lambda: False,
+    stage: Callable[[int, int], None] = lambda done, of: None,
+) -> list[Episode]:
+    """Episodes 0 … count - 1 of a program's planner, each in a fresh process; journaled one by one.
+
+    Raises:
+        Interrupted: stopping() said so between two episodes.
+    """
+    count = episode_count(spec, protocol) if count is None else count
+    result = []
+    for index in range(count):
+        if stopping():
+            raise Interrupted
+        stage(index, count)
+        run = lambda index=index: _episode(sandbox, simulator, spec, protocol, program, index)  # noqa: E731
+        result.append(ledger.entry("episode", index, program.hash, Episode, run) if ledger else run())
+    return result
+
+
+def _episode(
+    sandbox: Sandbox,
+    simulator: Simulator,
+    spec: EnvironmentSpec,
+    protocol: BenchmarkProtocol,
+    program: Program,
+    index: int,
+) -> Episode:
+    with sandbox.planning(
+        program,
+        simulator.observation_space,
+        simulator.action_space,
+        planner_spec(spec, protocol),
+        protocol.limits,
+        planner_seed(spec, index),
+    ) as session:
+        return planned_episode(simulator, spec, index, length(spec, protocol), session.plan)
+
+
+def planning(spec: EnvironmentSpec, protocol: BenchmarkProtocol, episodes: Sequence[Episode]) -> Planning:
+    """The planning result of a program. Without episodes, or of one that does not load: the random policy's return.
+
+    The oracle is represented by the same episodes, if it has them, so that a perfect deterministic program gets
+    exactly 1.
+    """
+    known = baselines(protocol.name).of(spec.id)
+    loaded = any(e.model_steps for e in episodes)
+    returns = [e.total for e in episodes] if loaded else []
+    if loaded:
+        mean, sem = summary(returns)
+    elif known.random is not None:
+        mean, sem = known.random.mean, 0.0
+    else:
+        mean, sem = summary([e.total for e in episodes]) if episodes else (0.0, 0.0)
+    value = error = None
+    if known.random is not None and known.oracle is not None:
+        value, error = normalise(mean, sem, known.random, _paired(known.oracle, len(returns)))
+    return Planning(
+        returns=returns,
+        return_mean=mean,
+        return_sem=sem,
+        normalised_return=value,
+        normalised_sem=error,
+        episodes=len(episodes),
+        steps=sum(e.steps for e in episodes),
+        random_actions=sum(e.random_actions for e in episodes),
+        model_steps=sum(e.model_steps for e in episodes),
+        failed_steps=sum(e.failed_steps for e in episodes),
+        limited=sum(e.limited for e in episodes),
+        failure=next((e.failure for e in episodes if e.failure), None),
+    )
+
+
+def _paired(oracle: Returns, count: int) -> Returns:
+    if oracle.returns is None or not 0 < count < len(oracle.returns):
+        return oracle
+    mean, sem = summary(oracle.returns[:count])
+    return Returns(mean, sem, count, oracle.returns[:count])

@@ -1,0 +1,62 @@
+"""Strategies, found through entry points; their options are the fields of their dataclass."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+import msgspec
+
+from cwmb.errors import CwmbError, unknown
+from cwmb.types import Strategy
+
+STRATEGIES = "cwmb.strategies"
+
+
+def names(group: str) -> tuple[str, ...]:
+    """The names of all installed entry points of a group."""
+    return tuple(sorted({point.name for point in entry_points(group=group)}))
+
+
+def find(group: str, what: str, name: str) -> EntryPoint:
+    """An entry point by its name.
+
+    Raises:
+        CwmbError: there is none.
+    """
+    for point in entry_points(group=group):
+        if point.name == name:
+            return point
+    raise unknown(what, name, names(group))
+
+
+def strategy(name: str, options: Mapping[str, str]) -> tuple[Strategy, dict[str, Any]]:
+    """A strategy with its options, and all its options as plain values for the record.
+
+    Raises:
+        CwmbError: there is no such strategy or option, a value is of the wrong kind, or the plugin cannot be imported.
+    """
+    point = find(STRATEGIES, "strategy", name)
+    try:
+        cls = point.load()
+    except Exception as error:
+        raise CwmbError(f"strategy {name!r} ({point.value}) cannot be imported: {error}") from error
+    if not dataclasses.is_dataclass(cls):
+        raise CwmbError(f"strategy {name!r} ({point.value}) is no dataclass; its options are its fields")
+    fields = {f.name for f in dataclasses.fields(cls)}
+    for option in options:
+        if option not in fields:
+            raise unknown(f"option of strategy {name!r}", option, fields)
+    try:
+        made = msgspec.convert(dict(options), cls, strict=False)
+    except (msgspec.ValidationError, ValueError) as error:
+        raise CwmbError(f"options of strategy {name!r}: {error}") from error
+    return made, msgspec.to_builtins(made)  # type: ignore[return-value]
+
+
+def package(group: str, name: str) -> str:
+    """The distribution that an entry point comes from, and its version."""
+    distribution = find(group, "plugin", name).dist
+    return f"{distribution.name} {distribution.version}" if distribution else "unknown"
