@@ -1,0 +1,76 @@
+"""A humanoid that lies on the ground and has to get up.
+
+Contacts are left out: each joint answers to its own motor, damping and spring; the torso goes on as it moves. The
+inertias and velocities of the bodies that the observation also holds are taken to stay as they are.
+"""
+
+import math
+
+import numpy as np
+
+
+class Environment:
+    DT = 0.015
+    POSITIONS, VELOCITIES = 22, 23  # height, quaternion, 17 joints; torso, 17 joints
+    FORCES, CONTACTS = 269, 292  # where the actuators' forces and the contact forces begin
+    MAX_ACTION = 0.4
+    TIMESTEP = 0.003  # of the simulation: the height is rewarded as if it were reached within one
+    EFFORT_WEIGHT, IMPACT_WEIGHT, MAX_IMPACT = 0.1, 0.5e-6, 10.0
+    ORDER = (1, 0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16)  # action of each joint
+    GEAR = (100, 100, 100, 100, 100, 300, 200, 100, 100, 300, 200, 25, 25, 25, 25, 25, 25)
+    # Next velocity of the joints: what is kept of it, and what action, angle and a constant add.
+    KEEP = (0.56, 0.48, 0.54, 0.32, 0.63, 0.43, 0.68, 0.31, 0.61, 0.44, 0.69, 0.76, 0.75, 0.71, 0.78, 0.76, 0.70)
+    DRIVE = (4.9, 5.0, 4.9, 8.2, 4.0, 13.5, 11.0, 8.0, 4.3, 13.5, 11.7, 2.7, 1.9, 5.0, 2.6, 2.2, 5.1)
+    SPRING = (-1.2, -1.3, -1.1, -3.8, -1.0, -1.7, -0.9, -3.8, -1.0, -1.7, -1.0, -0.5, -0.3, -0.3, -0.4, -0.2, -0.2)
+    OFFSET = (-0.0, -0.2, 0.0, -0.5, -0.0, -0.4, -1.1, -0.5, -0.1, -0.5, -1.0, -0.2, -0.0, -0.2, 0.1, 0.0, -0.1)
+    TORSO_KEEP = (0.82, 0.92, 0.82, 0.85, 0.77, 0.85)
+
+    def __init__(self):
+        self.observation = np.zeros(376)
+        self.order = list(self.ORDER)
+        self.gear = np.array(self.GEAR, dtype=float)
+        self.keep = np.array(self.TORSO_KEEP + self.KEEP)
+        self.drive = np.array(self.DRIVE)
+        self.spring = np.array(self.SPRING)
+        self.offset = np.array(self.OFFSET)
+
+    def set_state(self, observation):
+        self.observation = np.array(observation, dtype=float)
+
+    def turn(self, quaternion, rates):
+        """The quaternion after DT of turning at the rates about the body's own axes."""
+        w, x, y, z = quaternion
+        p, q, r = rates
+        speed = math.sqrt(p * p + q * q + r * r)
+        if speed == 0.0:
+            return w, x, y, z
+        sine = math.sin(0.5 * self.DT * speed) / speed
+        c, p, q, r = math.cos(0.5 * self.DT * speed), p * sine, q * sine, r * sine
+        return (
+            w * c - x * p - y * q - z * r,
+            w * p + x * c + y * r - z * q,
+            w * q + y * c + z * p - x * r,
+            w * r + z * c + x * q - y * p,
+        )
+
+    def step(self, action):
+        before = self.observation
+        action = np.clip(action, -self.MAX_ACTION, self.MAX_ACTION)[self.order]
+        old = before[self.POSITIONS : self.POSITIONS + self.VELOCITIES]
+        new = self.keep * old
+        new[6:] += self.drive * action + self.spring * before[5 : self.POSITIONS] + self.offset
+        mean = 0.5 * (old + new)
+        after = before.copy()
+        after[0] += self.DT * mean[2]
+        after[1:5] = self.turn(before[1:5].tolist(), mean[3:6].tolist())
+        after[5 : self.POSITIONS] += self.DT * mean[6:]
+        after[self.POSITIONS : self.POSITIONS + self.VELOCITIES] = new
+        after[self.FORCES + 6 : self.CONTACTS] = self.gear * action
+        after[self.CONTACTS :] = 0.0
+        self.observation = after
+        effort = float(action @ action)
+        contacts = before[self.CONTACTS :]
+        impact = min(self.IMPACT_WEIGHT * float(contacts @ contacts), self.MAX_IMPACT)
+        reward = float(after[0]) / self.TIMESTEP - self.EFFORT_WEIGHT * effort - impact + 1.0
+        done = False
+        return after.copy(), reward, done
