@@ -7,12 +7,21 @@ JOBS     ?= $(shell nproc)
 PYTHON   ?= $(firstword $(shell command -v python3.11 python3.12 python3.13 python3))
 CWMB      = .venv/bin/cwmb
 
-.PHONY: eval test
+.PHONY: eval tables trajectories baselines test
 .DEFAULT_GOAL := eval
 
 eval: .venv/installed
 	@$(CWMB) eval --strategy $(STRATEGY) --model $(MODEL) --protocol $(PROTOCOL) --envs $(ENVS) --jobs $(JOBS) \
 	  $(if $(SEEDS),--seeds $(SEEDS)) $(if $(BUDGET),--budget $(BUDGET)) $(if $(OUT),--out $(OUT)) $(OPTIONS)
+
+tables: .venv/installed
+	@$(CWMB) tables $(if $(OUT),$(OUT),runs/*/)
+
+trajectories: .venv/installed
+	@$(CWMB) collect $(if $(filter-out all,$(ENVS)),$(ENVS))
+
+baselines: .venv/installed
+	@$(CWMB) baselines --protocol $(PROTOCOL) $(if $(filter-out all,$(ENVS)),$(ENVS))
 
 test: .venv/installed-dev
 	.venv/bin/ruff check .
