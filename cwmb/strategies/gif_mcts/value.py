@@ -1,0 +1,55 @@
+"""What an action that has not been taken yet is worth (paper, section 4: value of unexpanded actions)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from cwmb.strategies.gif_mcts.tree import Action, Node
+
+# The mean score that each type of action is expected to reach before it has been tried, and how many
+# observations that expectation counts as.
+PRIORS: dict[Action, float] = {"generate": 0.5, "improve": 0.55, "fix": 0.5}
+PRIOR_COUNT = 2
+
+
+def tree_mean(action: Action, nodes: Iterable[Node]) -> float:
+    """v_G: mean value of all nodes that an action of this type led to, with its prior."""
+    values = [node.value for node in nodes if node.action == action and node.value is not None]
+    return (PRIOR_COUNT * PRIORS[action] + sum(values)) / (PRIOR_COUNT + len(values))
+
+
+def siblings_mean(action: Action, parent: Node) -> float | None:
+    """v_L: mean value of the children that an action of this type led to; None if there are none."""
+    values = [node.value for node in parent.same(action) if node.value is not None]
+    return sum(values) / len(values) if values else None
+
+
+@dataclass
+class Weights:
+    """How much the whole tree and the siblings count in a prediction; one pair per type of action.
+
+    Learned by gradient descent on the squared error, step 1/(2 + n) at the n-th example. They stay non-negative, so a
+    prediction is a mean of values in [0, 1]; since one falls only when the other one rises, they never both vanish.
+    """
+
+    tree: float = 0.5
+    siblings: float = 0.5
+    examples: int = 0
+
+    def predict(self, tree_mean: float, siblings_mean: float | None) -> float:
+        """The value of an unexpanded action, from v_G and v_L."""
+        if siblings_mean is None:
+            return tree_mean
+        weighted = self.tree * tree_mean + self.siblings * siblings_mean
+        return min(max(weighted / (self.tree + self.siblings), 0.0), 1.0)
+
+    def learn(self, tree_mean: float, siblings_mean: float | None, score: float) -> None:
+        """Take one step towards the score that the action got; v_G and v_L as they were before it."""
+        if siblings_mean is None:
+            return  # the weights had no say
+        self.examples += 1
+        prediction = self.predict(tree_mean, siblings_mean)
+        slope = 2 * (prediction - score) / (self.tree + self.siblings) / (2 + self.examples)
+        self.tree = max(self.tree - slope * (tree_mean - prediction), 0.0)
+        self.siblings = max(self.siblings - slope * (siblings_mean - prediction), 0.0)

@@ -1,0 +1,18 @@
+"""REx (Tang et al. 2024, arXiv 2405.17503), what WorldCoder's authors use in practice: refine, expand, exploit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cwmb.strategies.worldcoder import Arm, WorldCoder
+
+
+@dataclass(frozen=True)
+class Rex(WorldCoder):
+    """WorldCoder with a sharper prior and one more arm, Beta(1, 1), that writes a program from scratch."""
+
+    concentration: float = 20.0
+
+    def first_arms(self) -> list[Arm]:
+        """The arm that writes from scratch; its distribution does not change."""
+        return [Arm(None)]
