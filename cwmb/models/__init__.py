@@ -1,0 +1,1 @@
+"""Language models: providers, prompts and the extraction of programs."""

@@ -1,0 +1,187 @@
+"""Finding the program in a language model's answer, however it is wrapped (PROTOCOL section 7)."""
+
+from __future__ import annotations
+
+import ast
+import re
+import threading
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from textwrap import dedent
+
+from cwmb.types import Failure, Program
+
+MAX_BYTES = 64 << 10  # of a program's source
+_MAX_PARSES = 64  # of one answer, so that no text can take long
+_MAX_STARTS = 8  # lines tried as the beginning of code without a fence
+_MAX_ENDS = 6  # fences tried as the end of a block: a docstring may contain some
+
+_FENCE = re.compile(r"`{3,}|~{3,}|\[/?PYTHON\]")
+_THOUGHT = re.compile(r"<(think|thinking|reasoning)>.*?(</\1>|\Z)", re.DOTALL | re.IGNORECASE)
+_THOUGHT_END = re.compile(r"</(think|thinking|reasoning)>", re.IGNORECASE)
+_QUOTE = re.compile(r"^[ \t]*> ?", re.MULTILINE)
+_ENVIRONMENT = re.compile(r"^[ \t>]*class[ \t]+Environment\b", re.MULTILINE)
+_STATEMENT = re.compile(
+    r"[ \t]*(?:(?:import|from|class|def)[ \t]+\w|@\w|#|\"\"\"|'''|self\.\w|[A-Za-z_]\w*[ \t]*=[^=])"
+)
+_DEFINITION = re.compile(r"(?:async |def |class |@|import |from |if __name__)")
+
+_parsing = threading.Lock()  # the warning filters that are changed while parsing belong to the whole process
+
+
+def extract(text: str, prefix: str = "") -> Program | Failure:
+    """The program in an answer: of the blocks that define ``Environment`` and parse, the last complete one.
+
+    A program that does not start with the lines of prefix (blank lines and trailing whitespace aside) gets them put
+    before it. Never raises.
+
+    Returns:
+        The program, or a Failure of kind ``no_code``, ``syntax_error`` or ``too_large``.
+    """
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n")
+    search = _Search(prefix)
+    visible = _THOUGHT_END.split(_THOUGHT.sub("\n", text))[-1]
+    for part in (visible, text) if visible != text else (text,):
+        for candidates in (_blocks(part), _bare(part)):
+            if any(search.accepts(body) for body in candidates):
+                return search.accepted[-1]
+            if search.accepted:
+                return search.accepted[0]
+            if search.failure is not None:
+                return search.failure
+    return Failure("no_code", "the answer contains no code that defines a class Environment")
+
+
+@dataclass
+class _Search:
+    """Judges candidate sources; remembers the parsable but incomplete ones and the first failure."""
+
+    prefix: str
+    accepted: list[Program] = field(default_factory=list)
+    failure: Failure | None = None
+    parses: int = 0
+
+    def accepts(self, body: str) -> bool:
+        """Whether this is a complete program."""
+        source = body.strip("\n").rstrip()
+        missing = bool(self.prefix.strip()) and not _starts_with(source, self.prefix)
+        if missing:
+            source = self.prefix.rstrip() + "\n" + source
+        looks_right = any(map(_STATEMENT.match, body.split("\n"))) if missing else _ENVIRONMENT.search(source)
+        if not looks_right or self.parses == _MAX_PARSES:
+            return False
+        self.parses += 1
+        tree = _parse(source + "\n")
+        if isinstance(tree, Failure):
+            self.failure = self.failure or (_with_prefix(tree) if missing else tree)
+            return False
+        complete = _completeness(tree)
+        if complete is not None:
+            self.accepted.append(Program(source + "\n"))
+        return bool(complete)
+
+
+def _with_prefix(failure: Failure) -> Failure:
+    message = f"the answer does not start with the given lines; with them put before it: {failure.message}"
+    return Failure(failure.kind, message, failure.line, failure.code)
+
+
+def _starts_with(source: str, prefix: str) -> bool:
+    wanted, given = ([line.rstrip() for line in s.split("\n") if line.strip()] for s in (prefix, source))
+    return given[: len(wanted)] == wanted
+
+
+def _parse(source: str) -> ast.Module | Failure:
+    size = len(source.encode("utf-8", "surrogatepass"))
+    if size > MAX_BYTES:
+        return Failure("too_large", f"the program has {size} bytes, {MAX_BYTES} are allowed")
+    try:
+        with _parsing, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(source)
+    except SyntaxError as error:
+        lines = source.split("\n")
+        line = error.lineno if error.lineno and 0 < error.lineno <= len(lines) else None
+        code = lines[line - 1].rstrip() if line else None
+        return Failure("syntax_error", f"{type(error).__name__}: {error.msg}", line, code)
+    except (ValueError, RecursionError, MemoryError, OverflowError) as error:  # null bytes, surrogates, deep nesting
+        return Failure("syntax_error", f"{type(error).__name__}: {str(error) or 'nested too deeply'}")
+
+
+def _completeness(tree: ast.Module) -> bool | None:
+    """Whether Environment is complete (has its methods, or may inherit them); None if it is not defined."""
+    complete: bool | None = None
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and node.name == "Environment":
+            methods = {n.name for n in node.body if isinstance(n, ast.FunctionDef) and not _is_hollow(n)}
+            complete = bool(node.bases) or {"set_state", "step"} <= methods
+    return complete
+
+
+def _is_hollow(function: ast.FunctionDef) -> bool:
+    """Whether a function's body is only a docstring, ``...`` or ``pass``."""
+    return all(
+        isinstance(n, ast.Pass) or (isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant))
+        for n in function.body
+    )
+
+
+def _blocks(text: str) -> Iterator[str]:
+    """What stands between fences, from the last to the first, each with the likeliest end first.
+
+    Every fence is tried as an opening one: what follows a closing fence is prose and does not parse.
+    """
+    fences = list(_FENCE.finditer(text))
+    for k in reversed(range(len(fences))):
+        ends = [fence.start() for fence in fences[k + 1 : k + 1 + _MAX_ENDS]]
+        yield from _bodies(text, fences[k].end(), ends)
+
+
+def _bodies(text: str, start: int, ends: list[int]) -> Iterator[str]:
+    newline = text.find("\n", start)
+    line_end = newline if newline >= 0 else len(text)
+    if not _STATEMENT.match(text[start:line_end]):  # the rest of the line names the language
+        start = line_end
+    for end in ends:
+        if end > start:
+            yield from _unwrapped(text[start:end])
+    if not ends:  # the closing fence is missing
+        yield from _unwrapped(text[start:])
+        yield from _bare(text[start:])
+
+
+def _unwrapped(body: str) -> Iterator[str]:
+    """A block as it stands, and without the indentation or quotation marks of what surrounds it."""
+    yield body
+    for inner in (dedent(body), dedent(_QUOTE.sub("", body))):
+        if inner != body:
+            yield inner
+
+
+def _bare(text: str) -> Iterator[str]:
+    """Code that stands among prose without a fence."""
+    lines = _FENCE.sub("", text).split("\n")
+    heads = [i for i, line in enumerate(lines) if _ENVIRONMENT.match(line)]
+    if not heads:
+        yield text
+        return
+    before = [i for i in range(heads[-1]) if lines[i][:1].strip() and _STATEMENT.match(lines[i])]
+    for start in [*before[:_MAX_STARTS], heads[-1]]:
+        yield "\n".join(lines[start:])
+        yield _without_prose(lines[start:], heads[-1] - start)
+
+
+def _without_prose(lines: list[str], head: int) -> str:
+    """The lines up to the first one after head that stands at the margin and is no Python, or a bare expression."""
+    length = 0
+    for i in range(head + 1, len(lines)):
+        length += len(lines[i])
+        if length > MAX_BYTES:
+            break
+        at_margin = lines[i][:1].strip() and lines[i][0] not in ")]}#"
+        if at_margin and not _DEFINITION.match(lines[i]):
+            statement = _parse(lines[i] + "\n")
+            if isinstance(statement, Failure) or all(isinstance(n, ast.Expr | ast.AnnAssign) for n in statement.body):
+                return "\n".join(lines[:i])
+    return "\n".join(lines)
