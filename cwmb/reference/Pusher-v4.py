@@ -1,0 +1,315 @@
+"""An arm of seven joints that pushes an object over a table to a goal; MuJoCo's Euler integration.
+
+Shoulder, elbow and wrist are points at which several axes meet. The equations of motion of the arm are written in the
+axes of the upper arm. Joint limits and the contact of the gripper with the table are soft constraints; contact with the
+object is left out: it stays where it is. The gripper is observed one substep late, the reward looks at the state before
+the step.
+"""
+
+import math
+
+import numpy as np
+
+
+class Environment:
+    BASE = (0.0, -0.6, 0.0)
+    SHOULDER, UPPER_ARM, FOREARM = 0.1, 0.4, 0.321  # lengths
+    # Masses, first moments along the link and inertias (along and across the link) about its joint.
+    PAN_INERTIA = 0.036349785232
+    LIFT_MASS, LIFT_ALONG, LIFT_ACROSS = 3.141592653590, 0.014451326207, 0.038013271108
+    UPPER_MASS, UPPER_MOMENT, UPPER_ALONG, UPPER_ACROSS = 1.714052951799, 0.325720326324, 0.002850454979, 0.098528287563
+    ELBOW_MASS, ELBOW_ALONG, ELBOW_ACROSS = 0.407150407905, 0.000635154636, 0.000883968774
+    FORE_MASS, FORE_MOMENT, FORE_ALONG, FORE_ACROSS = 0.928183549503, 0.122617539367, 0.001030833519, 0.027823510624
+    WRIST_MASS, WRIST_ALONG, WRIST_ACROSS = 0.005026548246, 0.000000238761, 0.000001338318
+    HAND_MASS, HAND_MOMENT = 0.183469010970, 0.005026548246
+    HAND_X, HAND_Y, HAND_Z = 0.001374660414, 0.000419616248, 0.001759191355
+    ROTOR = 0.04  # inertia of each motor
+    DAMPING = (1.0, 1.0, 0.1, 0.1, 0.1, 0.1, 0.1)
+    LOWER = (-2.2854, -0.5236, -1.5, -2.3213, -1.5, -1.094, -1.5)
+    UPPER = (1.714602, 1.3963, 1.7, 0.0, 1.5, 0.0, 1.5)
+    LIMIT_WEIGHTS = (
+        1.053942649809,
+        2.363109471093,
+        21.756168746627,
+        15.467935531073,
+        23.674122696935,
+        24.770180508654,
+        24.216854994363,
+    )
+    # The gripper's corners (along and across the hand) and how many capsules end there.
+    CORNERS = ((0.0, -0.1, 2), (0.0, 0.1, 2), (0.1, -0.1, 1), (0.1, 0.1, 1))
+    TABLE, RADIUS, MARGIN, CONTACT_WEIGHT = -0.325, 0.02, 0.002, 0.750210684410
+    MAX_ACTION = 2.0
+    DT, SUBSTEPS = 0.01, 5
+
+    def __init__(self):
+        self.angles = [0.0] * 7
+        self.rates = [0.0] * 7
+        self.tips = (0.821, -0.6, 0.0)
+        self.object = (0.45, -0.05, -0.275)
+        self.goal = (0.45, -0.05, -0.323)
+        self.implicit = np.diag(np.array(self.DAMPING) * self.DT)
+
+    def set_state(self, observation):
+        o = [float(value) for value in observation]
+        self.angles, self.rates = o[:7], o[7:14]
+        self.tips, self.object, self.goal = tuple(o[14:17]), tuple(o[17:20]), tuple(o[20:23])
+
+    def substep(self, torques):
+        q1, q2, q3, q4, q5, q6, q7 = self.angles
+        u1, u2, u3, u4, u5, u6, u7 = self.rates
+        s2, c2, s3, c3, s4, c4 = math.sin(q2), math.cos(q2), math.sin(q3), math.cos(q3), math.sin(q4), math.cos(q4)
+        s5, c5, s6, c6, s7, c7 = math.sin(q5), math.cos(q5), math.sin(q6), math.cos(q6), math.sin(q7), math.cos(q7)
+        length, fore = self.UPPER_ARM, self.FOREARM
+
+        # The joints' axes in the frame of the upper arm; those of joints 3 and 4 are (1, 0, 0) and (0, 1, 0).
+        ax, ay, az = -s2, c2 * s3, c2 * c3  # joint 1: upwards
+        by, bz = c3, -s3  # joint 2
+        ex, ez = c4, -s4  # joint 5: along the forearm
+        fx, fy, fz = s4 * s5, c5, c4 * s5  # joint 6
+        gx, gy, gz = c4 * c6 - s4 * s6 * c5, s6 * s5, -s4 * c6 - c4 * s6 * c5  # joint 7: along the hand
+        zx, zy, zz = gy * fz - gz * fy, gz * fx - gx * fz, gx * fy - gy * fx
+        yx, yy, yz = c7 * fx + s7 * zx, c7 * fy + s7 * zy, c7 * fz + s7 * zz  # across the hand
+        zx, zy, zz = c7 * zx - s7 * fx, c7 * zy - s7 * fy, c7 * zz - s7 * fz
+        self.tips = self.wrist(q1, s2, c2, s3, c3, s4, c4)
+
+        # Inertia of the hand, then of the hand and the wrist, about the wrist.
+        k1, k2, k3 = self.HAND_X - self.HAND_Y, self.HAND_Z - self.HAND_Y, self.WRIST_ALONG - self.WRIST_ACROSS
+        hxx, hxy = self.HAND_Y + k1 * gx * gx + k2 * zx * zx, k1 * gx * gy + k2 * zx * zy
+        hyy, hxz = self.HAND_Y + k1 * gy * gy + k2 * zy * zy, k1 * gx * gz + k2 * zx * zz
+        hzz, hyz = self.HAND_Y + k1 * gz * gz + k2 * zz * zz, k1 * gy * gz + k2 * zy * zz
+        hx, hy, hz = self.HAND_MOMENT * gx, self.HAND_MOMENT * gy, self.HAND_MOMENT * gz
+        mass = self.HAND_MASS + self.WRIST_MASS
+        wxx, wxy = hxx + self.WRIST_ACROSS + k3 * fx * fx, hxy + k3 * fx * fy
+        wyy, wxz = hyy + self.WRIST_ACROSS + k3 * fy * fy, hxz + k3 * fx * fz
+        wzz, wyz = hzz + self.WRIST_ACROSS + k3 * fz * fz, hyz + k3 * fy * fz
+        # With the forearm, about the elbow.
+        px, pz = fore * ex, fore * ez
+        tx, tz = hx + 0.5 * mass * px, hz + 0.5 * mass * pz
+        trace = 2 * (tx * px + tz * pz) + self.FORE_ACROSS
+        k = self.FORE_ALONG - self.FORE_ACROSS
+        exx, eyy = wxx + trace - 2 * tx * px + k * ex * ex, wyy + trace
+        ezz, exy = wzz + trace - 2 * tz * pz + k * ez * ez, wxy - hy * px
+        exz, eyz = wxz - tx * pz - tz * px + k * ex * ez, wyz - hy * pz
+        jx, jy, jz = self.FORE_MOMENT * ex + hx + mass * px, hy, self.FORE_MOMENT * ez + hz + mass * pz
+        # With the elbow; with the upper arm, about the shoulder.
+        mass += self.FORE_MASS + self.ELBOW_MASS
+        lxx, lyy, lzz = exx + self.ELBOW_ACROSS, eyy + self.ELBOW_ALONG, ezz + self.ELBOW_ACROSS
+        tx = jx + 0.5 * mass * length
+        sxx, sxy, sxz, syz = lxx + self.UPPER_ALONG, exy - jy * length, exz - jz * length, eyz
+        syy = lyy + 2 * tx * length + self.UPPER_ACROSS
+        szz = lzz + 2 * tx * length + self.UPPER_ACROSS
+        ix, iy, iz = self.UPPER_MOMENT + jx + mass * length, jy, jz
+        mass += self.UPPER_MASS
+
+        # Mass matrix: each joint's momentum, carried to the points of the joints before it.
+        d = self.SHOULDER
+        m33, m23 = sxx, by * sxy + bz * sxz
+        m13 = ax * sxx + ay * sxy + az * sxz + d * (bz * iy - by * iz)
+        nx, ny, nz = sxy * by + sxz * bz, syy * by + syz * bz, syz * by + szz * bz
+        m22 = by * ny + bz * nz + self.LIFT_ALONG
+        m12 = ax * nx + ay * ny + az * nz
+        m11 = ax * (sxx * ax + 2 * (sxy * ay + sxz * az)) + ay * (syy * ay + 2 * syz * az) + szz * az * az
+        # The pan axis passes the shoulder at a distance: twice its lever times the momentum along axis 2.
+        m11 += 2 * d * (by * (az * ix - ax * iz) + bz * (ax * iy - ay * ix))
+        m11 += d * d * (mass + self.LIFT_MASS) + self.LIFT_ACROSS + self.PAN_INERTIA
+        n4x, n4y, n4z = exy, lyy + length * jx, eyz
+        m44, m34, m24 = lyy, n4x, by * n4y + bz * n4z
+        n4y_at_shoulder = n4y
+        m14 = ax * n4x + ay * n4y_at_shoulder + az * n4z - d * bz * jx
+        n5x, n5y, n5z = exx * ex + exz * ez, exy * ex + eyz * ez, exz * ex + ezz * ez
+        p5x, p5y, p5z = -ez * jy, ez * jx - ex * jz, ex * jy
+        m55, m45 = ex * n5x + ez * n5z, n5y
+        n5y, n5z = n5y - length * p5z, n5z + length * p5y
+        m35, m25 = n5x, by * n5y + bz * n5z
+        m15 = ax * n5x + ay * n5y + az * n5z + d * (by * p5y + bz * p5z)
+        n6x, n6y, n6z = wxx * fx + wxy * fy + wxz * fz, wxy * fx + wyy * fy + wyz * fz, wxz * fx + wyz * fy + wzz * fz
+        p6x, p6y, p6z = fy * hz - fz * hy, fz * hx - fx * hz, fx * hy - fy * hx
+        m66 = fx * n6x + fy * n6y + fz * n6z
+        n6x, n6y, n6z = n6x - pz * p6y, n6y + pz * p6x - px * p6z, n6z + px * p6y
+        m56, m46 = ex * n6x + ez * n6z, n6y
+        n6y, n6z = n6y - length * p6z, n6z + length * p6y
+        m36, m26 = n6x, by * n6y + bz * n6z
+        m16 = ax * n6x + ay * n6y + az * n6z + d * (by * p6y + bz * p6z)
+        k = self.HAND_X
+        m77, m67 = k, 0.0
+        n7x, n7y, n7z = k * gx, k * gy, k * gz  # the hand's centre lies on its axis
+        m57, m47 = ex * n7x + ez * n7z, n7y
+        m37, m27, m17 = n7x, by * n7y + bz * n7z, ax * n7x + ay * n7y + az * n7z
+
+        # Angular velocities, and accelerations if no joint accelerates; of the hand, of the forearm, of the upper arm.
+        o2x, o2y, o2z = ax * u1, ay * u1 + by * u2, az * u1 + bz * u2
+        b2x, b2y, b2z = u1 * u2 * (ay * bz - az * by), u1 * u2 * az * 0.0 - u1 * u2 * ax * bz, u1 * u2 * ax * by
+        o3x, o3y, o3z = o2x + u3, o2y, o2z
+        b3x, b3y, b3z = b2x, b2y + o2z * u3, b2z - o2y * u3
+        o4x, o4y, o4z = o3x, o3y + u4, o3z
+        b4x, b4y, b4z = b3x - o3z * u4, b3y, b3z + o3x * u4
+        o5x, o5y, o5z = o4x + ex * u5, o4y, o4z + ez * u5
+        b5x, b5y, b5z = b4x + o4y * ez * u5, b4y + (o4z * ex - o4x * ez) * u5, b4z - o4y * ex * u5
+        o6x, o6y, o6z = o5x + fx * u6, o5y + fy * u6, o5z + fz * u6
+        b6x = b5x + (o5y * fz - o5z * fy) * u6
+        b6y = b5y + (o5z * fx - o5x * fz) * u6
+        b6z = b5z + (o5x * fy - o5y * fx) * u6
+        o7x, o7y, o7z = o6x + gx * u7, o6y + gy * u7, o6z + gz * u7
+        b7x = b6x + (o6y * gz - o6z * gy) * u7
+        b7y = b6y + (o6z * gx - o6x * gz) * u7
+        b7z = b6z + (o6x * gy - o6y * gx) * u7
+        # Accelerations of shoulder, elbow and wrist.
+        k = -d * u1 * u1
+        sax, say, saz = k * c2, k * s2 * s3, k * s2 * c3
+        eax = sax - length * (o3y * o3y + o3z * o3z)
+        eay = say + length * (b3z + o3x * o3y)
+        eaz = saz + length * (o3x * o3z - b3y)
+        along = o5x * px + o5z * pz
+        square = o5x * o5x + o5y * o5y + o5z * o5z
+        wax = eax + b5y * pz + along * o5x - square * px
+        way = eay + b5z * px - b5x * pz + along * o5y
+        waz = eaz - b5y * px + along * o5z - square * pz
+
+        # Torques that these motions need, from the hand to the base.
+        lx, ly, lz = (
+            hxx * o7x + hxy * o7y + hxz * o7z,
+            hxy * o7x + hyy * o7y + hyz * o7z,
+            hxz * o7x + hyz * o7y + hzz * o7z,
+        )
+        nx = hxx * b7x + hxy * b7y + hxz * b7z + o7y * lz - o7z * ly + hy * waz - hz * way
+        ny = hxy * b7x + hyy * b7y + hyz * b7z + o7z * lx - o7x * lz + hz * wax - hx * waz
+        nz = hxz * b7x + hyz * b7y + hzz * b7z + o7x * ly - o7y * lx + hx * way - hy * wax
+        bias7 = gx * nx + gy * ny + gz * nz
+        along = o7x * hx + o7y * hy + o7z * hz
+        square = o7x * o7x + o7y * o7y + o7z * o7z
+        mass = self.HAND_MASS + self.WRIST_MASS
+        rx = mass * wax + b7y * hz - b7z * hy + along * o7x - square * hx
+        ry = mass * way + b7z * hx - b7x * hz + along * o7y - square * hy
+        rz = mass * waz + b7x * hy - b7y * hx + along * o7z - square * hz
+        k, t = k3 * (fx * b6x + fy * b6y + fz * b6z), k3 * (fx * o6x + fy * o6y + fz * o6z)
+        nx += self.WRIST_ACROSS * b6x + k * fx + t * (o6y * fz - o6z * fy)
+        ny += self.WRIST_ACROSS * b6y + k * fy + t * (o6z * fx - o6x * fz)
+        nz += self.WRIST_ACROSS * b6z + k * fz + t * (o6x * fy - o6y * fx)
+        bias6 = fx * nx + fy * ny + fz * nz
+        nx, ny, nz = nx - pz * ry, ny + pz * rx - px * rz, nz + px * ry
+        k3 = self.FORE_ALONG - self.FORE_ACROSS
+        k, t = k3 * (ex * b5x + ez * b5z), k3 * (ex * o5x + ez * o5z)
+        qx, qz = self.FORE_MOMENT * ex, self.FORE_MOMENT * ez
+        nx += self.FORE_ACROSS * b5x + k * ex + t * o5y * ez - qz * eay
+        ny += self.FORE_ACROSS * b5y + t * (o5z * ex - o5x * ez) + qz * eax - qx * eaz
+        nz += self.FORE_ACROSS * b5z + k * ez - t * o5y * ex + qx * eay
+        bias5 = ex * nx + ez * nz
+        along = o5x * qx + o5z * qz
+        square = o5x * o5x + o5y * o5y + o5z * o5z
+        mass = self.FORE_MASS + self.ELBOW_MASS
+        rx += mass * eax + b5y * qz + along * o5x - square * qx
+        ry += mass * eay + b5z * qx - b5x * qz + along * o5y
+        rz += mass * eaz - b5y * qx + along * o5z - square * qz
+        k3 = self.ELBOW_ALONG - self.ELBOW_ACROSS
+        nx += self.ELBOW_ACROSS * b4x - k3 * o4y * o4z
+        ny += self.ELBOW_ALONG * b4y
+        nz += self.ELBOW_ACROSS * b4z + k3 * o4y * o4x
+        bias4 = ny
+        ny, nz = ny - length * rz, nz + length * ry
+        k3 = self.UPPER_ALONG - self.UPPER_ACROSS
+        nx += self.UPPER_ALONG * b3x
+        ny += self.UPPER_ACROSS * b3y + k3 * o3x * o3z - self.UPPER_MOMENT * saz
+        nz += self.UPPER_ACROSS * b3z - k3 * o3x * o3y + self.UPPER_MOMENT * say
+        rx += self.UPPER_MASS * sax - self.UPPER_MOMENT * (o3y * o3y + o3z * o3z)
+        ry += self.UPPER_MASS * say + self.UPPER_MOMENT * (b3z + o3x * o3y)
+        rz += self.UPPER_MASS * saz + self.UPPER_MOMENT * (o3x * o3z - b3y)
+        bias3, bias2 = nx, by * ny + bz * nz
+        bias1 = ax * nx + ay * ny + az * nz + d * (by * ry + bz * rz)
+
+        r = self.ROTOR
+        inertia = np.array(
+            [
+                [m11 + r, m12, m13, m14, m15, m16, m17],
+                [m12, m22 + r, m23, m24, m25, m26, m27],
+                [m13, m23, m33 + r, m34, m35, m36, m37],
+                [m14, m24, m34, m44 + r, m45, m46, m47],
+                [m15, m25, m35, m45, m55 + r, m56, m57],
+                [m16, m26, m36, m46, m56, m66 + r, m67],
+                [m17, m27, m37, m47, m57, m67, m77 + r],
+            ]
+        )
+        biases = (bias1, bias2, bias3, bias4, bias5, bias6, bias7)
+        forces = [t - k * u - b for t, k, u, b in zip(torques, self.DAMPING, self.rates, biases, strict=True)]
+
+        rows = self.limits()
+        wrist_height, lowest = self.tips[2], self.TABLE + self.RADIUS + self.MARGIN
+        if wrist_height < lowest + 0.2:
+            for x, y, count in self.CORNERS:
+                # The corner, from the wrist, and its height over the table.
+                qx, qy, qz = x * gx + y * yx, x * gy + y * yy, x * gz + y * yz
+                distance = wrist_height + qx * ax + qy * ay + qz * az - self.TABLE - self.RADIUS
+                if distance < self.MARGIN:
+                    tx, ty, tz = qy * az - qz * ay, qz * ax - qx * az, qx * ay - qy * ax
+                    j7, j6 = gx * tx + gy * ty + gz * tz, fx * tx + fy * ty + fz * tz
+                    tx, ty, tz = tx - pz * ay, ty + pz * ax - px * az, tz + px * ay
+                    j5, j4 = ex * tx + ez * tz, ty
+                    ty, tz = ty - length * az, tz + length * ay
+                    row = [0.0, by * ty + bz * tz, tx, j4, j5, j6, j7]
+                    rows.append(self.constraint(row, distance - self.MARGIN, self.CONTACT_WEIGHT / count))
+        if rows:
+            forces = self.constrained(inertia, np.array(forces), rows)
+        accelerations = np.linalg.solve(inertia + self.implicit, forces).tolist()
+        h = self.DT
+        self.rates = [u + h * a for u, a in zip(self.rates, accelerations, strict=True)]
+        self.angles = [q + h * u for q, u in zip(self.angles, self.rates, strict=True)]
+
+    def wrist(self, q1, s2, c2, s3, c3, s4, c4):
+        """The wrist's position in the world."""
+        s1, c1 = math.sin(q1), math.cos(q1)
+        along = self.SHOULDER + (self.UPPER_ARM + self.FOREARM * c4) * c2 - self.FOREARM * s4 * s2 * c3
+        across = self.FOREARM * s4 * s3
+        height = -(self.UPPER_ARM + self.FOREARM * c4) * s2 - self.FOREARM * s4 * c2 * c3
+        x, y, z = self.BASE
+        return x + c1 * along - s1 * across, y + s1 * along + c1 * across, z + height
+
+    def limits(self):
+        """The constraints of the joints that are beyond their limits."""
+        rows = []
+        for i, angle in enumerate(self.angles):
+            if angle < self.LOWER[i]:
+                row = [0.0] * 7
+                row[i] = 1.0
+                rows.append(self.constraint(row, angle - self.LOWER[i], self.LIMIT_WEIGHTS[i]))
+            elif angle > self.UPPER[i]:
+                row = [0.0] * 7
+                row[i] = -1.0
+                rows.append(self.constraint(row, self.UPPER[i] - angle, self.LIMIT_WEIGHTS[i]))
+        return rows
+
+    def constraint(self, row, distance, weight):
+        """(row of the Jacobian, wanted acceleration along it, softness) of a one-sided soft constraint."""
+        reach = min(-distance / 0.001, 1.0)
+        blend = 2 * reach**2 if reach <= 0.5 else 1 - 2 * (1 - reach) ** 2
+        impedance = 0.9 + 0.05 * blend
+        time = max(0.02, 2 * self.DT)
+        speed = sum(j * u for j, u in zip(row, self.rates, strict=True))
+        wanted = -2 / (0.95 * time) * speed - impedance / (0.95 * time) ** 2 * distance
+        return row, wanted, (1 - impedance) / impedance * weight
+
+    def constrained(self, inertia, forces, rows):
+        """The forces with those of the constraints, each of which can push but not pull."""
+        jacobian = np.array([row for row, _, _ in rows])
+        responses = np.linalg.solve(inertia, np.column_stack((forces, jacobian.T)))
+        missing = np.array([wanted for _, wanted, _ in rows]) - jacobian @ responses[:, 0]
+        matrix = jacobian @ responses[:, 1:] + np.diag([softness for _, _, softness in rows])
+        active = missing > 0.0
+        for _ in range(20):
+            pushes = np.zeros(len(rows))
+            pushes[active] = np.linalg.solve(matrix[np.ix_(active, active)], missing[active])
+            lacking = (missing - matrix @ pushes > 1e-12) & ~active
+            if not lacking.any() and not (pushes < 0.0).any():
+                break
+            active = (active & (pushes >= 0.0)) | lacking
+        return forces + jacobian.T @ pushes
+
+    def step(self, action):
+        tips, thing, goal = self.tips, self.object, self.goal
+        near = math.dist(thing, tips)
+        distance = math.dist(thing, goal)
+        effort = sum(float(value) ** 2 for value in action)
+        reward = -distance - 0.1 * effort - 0.5 * near
+        torques = [min(max(float(value), -self.MAX_ACTION), self.MAX_ACTION) for value in action]
+        for _ in range(self.SUBSTEPS):
+            self.substep(torques)
+        return np.array([*self.angles, *self.rates, *self.tips, *thing, *goal]), reward, False
