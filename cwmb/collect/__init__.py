@@ -1,0 +1,152 @@
+"""Collecting the benchmark's trajectories: ``cwmb collect``, ``make trajectories``."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+
+from cwmb.adapters import make
+from cwmb.catalog import EnvironmentSpec, environment
+from cwmb.collect.determined import determined
+from cwmb.collect.recipes import FIRST_SEED, recordings
+from cwmb.collect.storage import rewrite_determined, write
+from cwmb.data import data_path
+from cwmb.errors import CwmbError
+from cwmb.simulator import Simulator
+from cwmb.trajectories import checksum, concatenate, dataset, dataset_folder, read
+from cwmb.types import Split, Transitions
+
+SPLITS: tuple[Split, ...] = ("train", "test")
+
+
+@dataclass(frozen=True)
+class Collected:
+    """A finished data set. skipped: it was already there."""
+
+    environment: str
+    split: Split
+    transitions: int
+    sha256: str
+    skipped: bool
+
+
+def fresh(spec: EnvironmentSpec, seed: int) -> Transitions:
+    """A test set that nobody has seen, by the recipe of the published one but for its seeds (in memory).
+
+    Every valid pair of a small deterministic environment is the same every time.
+    """
+    simulator = make(spec)
+    first = FIRST_SEED["test"] * (2 + seed)
+    parts = [r.transitions for r in recordings(spec, simulator, "test", first)]
+    return concatenate([_numbered(p, i) for i, p in enumerate(_marked(spec, simulator, parts))])
+
+
+def collect(spec: EnvironmentSpec, split: Split, root: Path | None = None, force: bool = False) -> Collected:
+    """Record a split's data set below the Minari folder ``root`` (by default the benchmark's own).
+
+    A data set that is there and right is left alone unless ``force`` is set.
+
+    Raises:
+        CwmbError: the new data have another checksum than the environment file names, and ``force`` is not set.
+    """
+    name, expected = dataset(spec, split)
+    root = root or data_path("trajectories")
+    folder = dataset_folder(name, root)
+    if folder.is_dir() and not force:
+        data = read(folder)
+        if checksum(data) == expected:
+            return Collected(spec.id, split, len(data), expected, skipped=True)
+    simulator = make(spec)
+    recorded = list(recordings(spec, simulator, split, FIRST_SEED[split]))
+    marked = _marked(spec, simulator, [r.transitions for r in recorded])
+    recorded = [replace(r, transitions=t) for r, t in zip(recorded, marked, strict=True)]
+    root.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".collecting-", dir=root) as staging:
+        new = write(Path(staging), name, spec, simulator, recorded)
+        data = read(new)
+        actual = checksum(data)
+        if expected and actual != expected and not force:
+            raise CwmbError(
+                f"trajectories of {spec.id} ({split}): collected anew they have checksum {actual}, but the environment "
+                f"file says {expected} (other versions, or another processor). Nothing was changed; check out the "
+                "published ones, or replace them with --force"
+            )
+        _move(new, folder)
+    return Collected(spec.id, split, len(data), actual, skipped=False)
+
+
+def collect_all(
+    ids: Iterable[str], jobs: int = 1, force: bool = False, progress: Callable[[Collected], None] | None = None
+) -> list[Collected]:
+    """Record both splits of several environments in ``jobs`` processes and enter the checksums in their files.
+
+    progress: called after each data set. Interrupted, it goes on with the next data set when called again.
+    """
+    done = []
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        futures = [pool.submit(collect, environment(i), split, force=force) for i in ids for split in SPLITS]
+        try:
+            for future in as_completed(futures):
+                result = future.result()
+                enter_checksum(result)
+                done.append(result)
+                if progress:
+                    progress(result)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return done
+
+
+def redetermine(spec: EnvironmentSpec, split: Split) -> Collected:
+    """Find out anew which transitions are determined, after a change of tolerances, and keep everything else."""
+    name, _ = dataset(spec, split)
+    folder = dataset_folder(name)
+    (data,) = _marked(spec, make(spec), [read(folder)])
+    with tempfile.TemporaryDirectory(prefix=".collecting-", dir=data_path("trajectories")) as staging:
+        new = Path(staging) / "data set"
+        shutil.copytree(folder, new)
+        rewrite_determined(new, data)
+        _move(new, folder)
+    result = Collected(spec.id, split, len(data), checksum(data), skipped=False)
+    enter_checksum(result)
+    return result
+
+
+def enter_checksum(result: Collected) -> None:
+    """Write a data set's checksum into its environment file."""
+    path = data_path("environments", f"{result.environment}.toml")
+    text = path.read_text(encoding="utf-8")
+    key = f"{result.split}_sha256"
+    changed, count = re.subn(rf'^{key} = ".*"$', f'{key} = "{result.sha256}"', text, flags=re.MULTILINE)
+    if count != 1:
+        raise CwmbError(f'environment file {path}: its table [dataset] must hold one line {key} = "…"')
+    if changed != text:
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text(changed, encoding="utf-8")
+        temporary.replace(path)
+
+
+def _marked(spec: EnvironmentSpec, simulator: Simulator, parts: list[Transitions]) -> list[Transitions]:
+    return [replace(p, determined=determined(spec, simulator, p)) for p in parts]
+
+
+def _numbered(data: Transitions, first: int) -> Transitions:
+    return replace(data, episodes=data.episodes + first)
+
+
+def _move(new: Path, folder: Path) -> None:
+    """Put a finished data set in the place of whatever is there."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    if folder.is_dir():
+        shutil.rmtree(folder)
+    new.rename(folder)
+    namespace = new.parent / "namespace_metadata.json"
+    if namespace.is_file():
+        namespace.replace(folder.parent / namespace.name)
