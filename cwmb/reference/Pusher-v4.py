@@ -115,8 +115,7 @@ class Environment:
         m11 += d * d * (mass + self.LIFT_MASS) + self.LIFT_ACROSS + self.PAN_INERTIA
         n4x, n4y, n4z = exy, lyy + length * jx, eyz
         m44, m34, m24 = lyy, n4x, by * n4y + bz * n4z
-        n4y_at_shoulder = n4y
-        m14 = ax * n4x + ay * n4y_at_shoulder + az * n4z - d * bz * jx
+        m14 = ax * n4x + ay * n4y + az * n4z - d * bz * jx
         n5x, n5y, n5z = exx * ex + exz * ez, exy * ex + eyz * ez, exz * ex + ezz * ez
         p5x, p5y, p5z = -ez * jy, ez * jx - ex * jz, ex * jy
         m55, m45 = ex * n5x + ez * n5z, n5y
@@ -139,7 +138,7 @@ class Environment:
 
         # Angular velocities, and accelerations if no joint accelerates; of the hand, of the forearm, of the upper arm.
         o2x, o2y, o2z = ax * u1, ay * u1 + by * u2, az * u1 + bz * u2
-        b2x, b2y, b2z = u1 * u2 * (ay * bz - az * by), u1 * u2 * az * 0.0 - u1 * u2 * ax * bz, u1 * u2 * ax * by
+        b2x, b2y, b2z = u1 * u2 * (ay * bz - az * by), -u1 * u2 * ax * bz, u1 * u2 * ax * by
         o3x, o3y, o3z = o2x + u3, o2y, o2z
         b3x, b3y, b3z = b2x, b2y + o2z * u3, b2z - o2y * u3
         o4x, o4y, o4z = o3x, o3y + u4, o3z
@@ -294,9 +293,13 @@ class Environment:
         missing = np.array([wanted for _, wanted, _ in rows]) - jacobian @ responses[:, 0]
         matrix = jacobian @ responses[:, 1:] + np.diag([softness for _, _, softness in rows])
         active = missing > 0.0
+        pushes = np.zeros(len(rows))
+        if len(rows) == 1:
+            pushes[active] = missing[active] / matrix[0, 0]
+            return forces + jacobian.T @ pushes
         for _ in range(20):
             pushes = np.zeros(len(rows))
-            pushes[active] = np.linalg.solve(matrix[np.ix_(active, active)], missing[active])
+            pushes[active] = np.linalg.solve(matrix[active][:, active], missing[active])
             lacking = (missing - matrix @ pushes > 1e-12) & ~active
             if not lacking.any() and not (pushes < 0.0).any():
                 break
