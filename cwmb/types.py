@@ -124,6 +124,7 @@ FailureKind = Literal[
     "stateful",  # predictions differ in a fresh process: knowledge was carried between transitions
     "too_large",
     "context_exceeded",
+    "strategy_error",  # the strategy itself raised
     # not the model's fault: never counted as a score
     "infrastructure",
 ]

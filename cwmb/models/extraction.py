@@ -30,14 +30,15 @@ _DEFINITION = re.compile(r"(?:async |def |class |@|import |from |if __name__)")
 _parsing = threading.Lock()  # the warning filters that are changed while parsing belong to the whole process
 
 
-def extract(text: str, prefix: str = "") -> Program | Failure:
+def extract(text: str, prefix: str = "") -> tuple[Program | None, Failure | None]:
     """The program in an answer: of the blocks that define ``Environment`` and parse, the last complete one.
 
     A program that does not start with the lines of prefix (blank lines and trailing whitespace aside) gets them put
     before it. Never raises.
 
     Returns:
-        The program, or a Failure of kind ``no_code``, ``syntax_error`` or ``too_large``.
+        (program, None); or (None, failure) of kind ``no_code`` or ``too_large``; or both for a ``syntax_error``, so that
+        the program can be shown to a model that fixes it.
     """
     text = text.removeprefix("\ufeff").replace("\r\n", "\n")
     search = _Search(prefix)
@@ -45,12 +46,12 @@ def extract(text: str, prefix: str = "") -> Program | Failure:
     for part in (visible, text) if visible != text else (text,):
         for candidates in (_blocks(part), _bare(part)):
             if any(search.accepts(body) for body in candidates):
-                return search.accepted[-1]
+                return search.accepted[-1], None
             if search.accepted:
-                return search.accepted[0]
+                return search.accepted[0], None
             if search.failure is not None:
-                return search.failure
-    return Failure("no_code", "the answer contains no code that defines a class Environment")
+                return search.broken, search.failure
+    return None, Failure("no_code", "the answer contains no code that defines a class Environment")
 
 
 @dataclass
@@ -60,6 +61,7 @@ class _Search:
     prefix: str
     accepted: list[Program] = field(default_factory=list)
     failure: Failure | None = None
+    broken: Program | None = None  # what the failure is about
     parses: int = 0
 
     def accepts(self, body: str) -> bool:
@@ -74,7 +76,9 @@ class _Search:
         self.parses += 1
         tree = _parse(source + "\n")
         if isinstance(tree, Failure):
-            self.failure = self.failure or (_with_prefix(tree) if missing else tree)
+            if self.failure is None:
+                self.failure = _with_prefix(tree) if missing else tree
+                self.broken = Program(source + "\n") if tree.kind == "syntax_error" else None
             return False
         complete = _completeness(tree)
         if complete is not None:

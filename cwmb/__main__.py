@@ -1,0 +1,5 @@
+"""``python -m cwmb``."""
+
+from cwmb.cli import main
+
+main()

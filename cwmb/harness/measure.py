@@ -1,0 +1,157 @@
+"""Measuring the baselines: bounds of the data, returns of the random policy and of the oracle. ``make baselines``.
+
+What was measured is kept episode by episode in ledgers below the output folder, so that hours of work survive a kill.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from cwmb import baselines as stored
+from cwmb import trajectories
+from cwmb.adapters import make
+from cwmb.adapters.model import SimulatorModel
+from cwmb.baselines import Baselines, EnvironmentBaselines, Returns
+from cwmb.catalog import EnvironmentSpec, environment
+from cwmb.data import data_path
+from cwmb.harness.bounds import measure as measure_bounds
+from cwmb.harness.episodes import (
+    Episode,
+    episode_count,
+    length,
+    planned_episode,
+    planner_seed,
+    planner_spec,
+    summary,
+)
+from cwmb.harness.files import dumps, write_whole
+from cwmb.harness.judge import Judge
+from cwmb.harness.ledger import Ledger
+from cwmb.harness.plugins import find
+from cwmb.harness.provenance import versions
+from cwmb.harness.seeds import Purpose, generator
+from cwmb.planners import Planner
+from cwmb.protocols import BenchmarkProtocol
+from cwmb.sandbox import Plan, Sandbox
+from cwmb.scoring import rules
+from cwmb.types import Floats
+
+RANDOM_EPISODES = 1000
+
+
+def measure(
+    protocol: BenchmarkProtocol,
+    names: list[str],
+    sandbox: Sandbox,
+    folder: Path,
+    progress: Callable[[str], None],
+) -> None:
+    """Measure the environments named and merge them into ``results/baselines/<protocol>.json``."""
+    for name in names:
+        spec = environment(name)
+        ledger = Ledger(folder / protocol.name / name)
+        result = EnvironmentBaselines(
+            **_bounds(spec, protocol, sandbox, progress),
+            random=_random(spec, protocol, ledger, progress),
+            oracle=_oracle(spec, protocol, ledger, progress),
+        )
+        _store(protocol, name, result)
+
+
+def _store(protocol: BenchmarkProtocol, name: str, result: EnvironmentBaselines) -> None:
+    stored.baselines.cache_clear()
+    known = stored.baselines(protocol.name)
+    merged = Baselines(
+        protocol.name, protocol.checksum, versions(), dict(sorted({**known.environments, name: result}.items()))
+    )
+    write_whole(data_path("results", "baselines", f"{protocol.name}.json"), dumps(merged, indent=1) + "\n")
+    stored.baselines.cache_clear()
+
+
+def _bounds(
+    spec: EnvironmentSpec, protocol: BenchmarkProtocol, sandbox: Sandbox, progress: Callable[[str], None]
+) -> dict[str, stored.Bounds]:
+    progress(f"{spec.id}: floors and ceilings")
+    simulator = make(spec)
+    judge = Judge(sandbox, protocol, rules(spec, protocol.scoring), simulator.observation_space, simulator.action_space)
+    train, test = trajectories.transitions(spec, "train"), trajectories.transitions(spec, "test")
+    return {
+        "train": measure_bounds(spec, judge, simulator, train, train, spec.dataset.train_sha256),
+        "test": measure_bounds(spec, judge, simulator, test, train, spec.dataset.test_sha256),
+    }
+
+
+def _random(
+    spec: EnvironmentSpec, protocol: BenchmarkProtocol, ledger: Ledger, progress: Callable[[str], None]
+) -> Returns:
+    progress(f"{spec.id}: random policy, {RANDOM_EPISODES} episodes")
+    steps = length(spec, protocol)
+    returns = ledger.entry(
+        "random", 0, f"{protocol.checksum}:{steps}", list[float], lambda: random_returns(spec, steps)
+    )
+    mean, sem = summary(returns)
+    return Returns(mean, sem, len(returns))
+
+
+def random_returns(spec: EnvironmentSpec, steps: int, episodes: int = RANDOM_EPISODES) -> list[float]:
+    """Returns of the random policy: episode i from reset(seed=i) with Gymnasium's action_space.seed(i)."""
+    from gymnasium.spaces import Box, Discrete
+
+    simulator = make(spec)
+    actions = simulator.action_space
+    space: Box | Discrete = (
+        Discrete(int(actions.high[0]) + 1)
+        if actions.kind == "discrete"
+        else Box(np.array(actions.low), np.array(actions.high), dtype=np.dtype(actions.dtype).type)
+    )
+    result = []
+    for index in range(episodes):
+        simulator.reset(index)
+        space.seed(index)
+        total = 0.0
+        for _ in range(steps):
+            action = np.atleast_1d(np.asarray(space.sample(), dtype=np.float64))
+            _, reward, terminated, truncated = simulator.step(action)
+            total += reward
+            if terminated or truncated:
+                break
+        result.append(total)
+    return result
+
+
+def _oracle(
+    spec: EnvironmentSpec, protocol: BenchmarkProtocol, ledger: Ledger, progress: Callable[[str], None]
+) -> Returns:
+    count = episode_count(spec, protocol)
+    episodes = []
+    for index in range(count):
+        progress(f"{spec.id}: oracle, episode {index + 1}/{count}")
+        episodes.append(
+            ledger.entry(
+                "oracle", index, protocol.checksum, Episode, lambda index=index: oracle_episode(spec, protocol, index)
+            )
+        )
+    returns = [e.total for e in episodes]
+    mean, sem = summary(returns)
+    return Returns(mean, sem, count, returns)
+
+
+def oracle_episode(spec: EnvironmentSpec, protocol: BenchmarkProtocol, index: int) -> Episode:
+    """Episode ``index`` of the oracle. It plans on a simulator of its own, set to snapshots of the real one."""
+    real, own = make(spec), make(spec)
+    planner_ = planner_spec(spec, protocol)
+    space = real.action_space
+    cls = find("cwmb.planners", "planner", planner_.name).load()
+    planner: Planner = cls(np.array(space.low), np.array(space.high), np.dtype(space.dtype), **planner_.parameters)
+    seed = planner_seed(spec, index)
+    rng = np.random.default_rng(seed)
+
+    def plan(observation: Floats) -> Plan:
+        hidden = generator(seed, spec.id, Purpose.PLANNER) if spec.stochastic else None
+        model = SimulatorModel(own, real.snapshot(), hidden)
+        return Plan(planner.plan(model, rng), model_steps=0, failed_steps=0, failure=None)
+
+    return planned_episode(real, spec, index, length(spec, protocol), plan)

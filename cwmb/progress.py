@@ -1,0 +1,119 @@
+"""What a person sees while cells run: a live table on a terminal, one line per finished cell elsewhere."""
+
+from __future__ import annotations
+
+import time
+from threading import Lock
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from cwmb.harness.cell import Stage
+from cwmb.harness.records import Cell, Record
+from cwmb.types import Evaluation, Usage
+
+
+class RunProgress:
+    """Implements cwmb.harness.matrix.Display on a Rich console; use it as a context manager."""
+
+    def __init__(self, console: Console, cells: int, done: int) -> None:
+        self._console = console
+        self._lock = Lock()
+        self._running: dict[Cell, _Row] = {}
+        self._usage = Usage()
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("cells"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(compact=True),
+            TextColumn("{task.fields[tokens]}"),
+            console=console,
+        )
+        self._task = self._bar.add_task("all", total=cells, completed=done, tokens="")
+        self._live = Live(get_renderable=self._render, console=console, refresh_per_second=4, transient=True)
+
+    def __enter__(self) -> RunProgress:
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._console.is_terminal:
+            self._live.stop()
+
+    def start(self, cell: Cell) -> None:
+        """Show a cell."""
+        with self._lock:
+            self._running[cell] = _Row(time.monotonic())
+
+    def stage(self, cell: Cell, stage: Stage) -> None:
+        """Show what it does."""
+        with self._lock:
+            self._running[cell].stage = stage
+
+    def search(self, cell: Cell, *, calls: int, best: Evaluation | None, usage: Usage) -> None:
+        """Show how far its search is."""
+        with self._lock:
+            row = self._running[cell]
+            row.stage = Stage("search", calls, row.stage.of)
+            row.best, row.usage = best, usage
+
+    def finish(self, cell: Cell, record: Record) -> None:
+        """Take it off the table; say in one line how it ended."""
+        with self._lock:
+            row = self._running.pop(cell)
+            self._usage += record.usage
+            self._bar.advance(self._task)
+            self._bar.update(self._task, tokens=_spent(self._usage))
+        if self._console.is_terminal:
+            self._live.console.print(f"{_outcome(record)}  [dim]{time.monotonic() - row.since:.0f} s", highlight=False)
+
+    def _render(self) -> RenderableType:
+        table = Table(box=None, pad_edge=False, header_style="dim")
+        for name in ("environment", "seed", "now", "", "best train", "tokens", "time"):
+            table.add_column(name, justify="left" if name in ("environment", "now") else "right")
+        with self._lock:
+            for cell, row in sorted(self._running.items()):
+                table.add_row(
+                    cell.environment,
+                    str(cell.seed),
+                    row.stage.name,
+                    f"{row.stage.done}/{row.stage.of}" if row.stage.of else "",
+                    f"{row.best.accuracy:.3f}" if row.best else "",
+                    f"{row.usage.prompt_tokens + row.usage.completion_tokens:,}",
+                    f"{time.monotonic() - row.since:.0f} s",
+                )
+        return Group(table, self._bar)
+
+
+class _Row:
+    def __init__(self, since: float) -> None:
+        self.since = since
+        self.stage = Stage("search")
+        self.best: Evaluation | None = None
+        self.usage = Usage()
+
+
+def _spent(usage: Usage) -> str:
+    tokens = f"{usage.prompt_tokens + usage.completion_tokens:,} tokens"
+    return f"{tokens}, ${usage.dollars:.2f}" if usage.dollars else tokens
+
+
+def _outcome(record: Record) -> str:
+    name = f"{record.environment:26} seed {record.seed}"
+    if record.test is None:
+        return f"{name}  [red]{record.state}[/]: {record.failure.message if record.failure else ''}"
+    planned = record.planning.normalised_return if record.planning else None
+    return (
+        f"{name}  accuracy {record.test.accuracy:.3f}  skill {_number(record.test.skill)}"
+        f"  normalised return {_number(planned)}  {record.usage.calls} calls"
+    )
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"

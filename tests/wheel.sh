@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# The wheel carries the benchmark's data: installed into an empty environment it works from another folder.
+set -euo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+"$root/.venv/bin/python" -m build --quiet --wheel --outdir "$folder" "$root"
+"$root/.venv/bin/python" -m venv "$folder/venv"
+"$folder/venv/bin/pip" install --quiet --disable-pip-version-check "$folder"/cwmb-*.whl
+cd "$folder"
+"$folder/venv/bin/cwmb" eval --strategy gif_mcts --model simulated --envs CliffWalking-v0,Pendulum-v1 --budget 2
+test "$(wc -l < runs/gif_mcts-simulated-quick/records.jsonl)" = 2
+case "$("$folder/venv/bin/python" -c 'import cwmb.data; print(cwmb.data.data_root())')" in
+  "$folder"/*) echo "the wheel works on its own: $(du -h "$folder"/cwmb-*.whl | cut -f1)" ;;
+  *) echo "the wheel found its data elsewhere" >&2; exit 1 ;;
+esac
