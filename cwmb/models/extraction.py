@@ -40,6 +40,7 @@ def extract(text: str, prefix: str = "") -> tuple[Program | None, Failure | None
         (program, None); or (None, failure) of kind ``no_code`` or ``too_large``; or both for a ``syntax_error``, so that
         the program can be shown to a model that fixes it.
     """
+    text = text.encode("utf-8", "replace").decode()  # half a surrogate pair cannot be written to a file
     text = text.removeprefix("\ufeff").replace("\r\n", "\n")
     search = _Search(prefix)
     visible = _THOUGHT_END.split(_THOUGHT.sub("\n", text))[-1]
@@ -109,7 +110,7 @@ def _parse(source: str) -> ast.Module | Failure:
         line = error.lineno if error.lineno and 0 < error.lineno <= len(lines) else None
         code = lines[line - 1].rstrip() if line else None
         return Failure("syntax_error", f"{type(error).__name__}: {error.msg}", line, code)
-    except (ValueError, RecursionError, MemoryError, OverflowError) as error:  # null bytes, surrogates, deep nesting
+    except (ValueError, RecursionError, MemoryError, OverflowError) as error:  # null bytes, deep nesting
         return Failure("syntax_error", f"{type(error).__name__}: {str(error) or 'nested too deeply'}")
 
 
@@ -156,11 +157,14 @@ def _bodies(text: str, start: int, ends: list[int]) -> Iterator[str]:
 
 
 def _unwrapped(body: str) -> Iterator[str]:
-    """A block as it stands, and without the indentation or quotation marks of what surrounds it."""
-    yield body
-    for inner in (dedent(body), dedent(_QUOTE.sub("", body))):
-        if inner != body:
-            yield inner
+    """A block without the indentation or quotation marks of what surrounds it, and as it stands.
+
+    As it stands comes first if the class is not in it: it may go on within the class that a prefix began.
+    """
+    inner = dedent(body)
+    yield from dict.fromkeys((inner, body) if _ENVIRONMENT.search(body) else (body, inner))
+    if ">" in body:
+        yield dedent(_QUOTE.sub("", body))
 
 
 def _bare(text: str) -> Iterator[str]:
