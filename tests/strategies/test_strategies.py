@@ -9,6 +9,7 @@ import pytest
 from cwmb.errors import BudgetExhausted
 from cwmb.models import prompts
 from cwmb.strategies.best_of_n import BestOfN
+from cwmb.strategies.persistence import Persistence
 from cwmb.strategies.refine import Refine
 from cwmb.strategies.zero_shot import ZeroShot
 from cwmb.testing import Script, check_strategy, tiny_task
@@ -57,6 +58,17 @@ def test_refine_goes_on_from_the_last_program():
         ("improve", 4),
     ]
     assert result == script.completions[5].program
+
+
+def test_persistence_says_the_most_common_reward_without_asking():
+    script, result = search(Persistence(), [0.5])
+    assert script.prompts == []
+    scope = {}
+    exec(result.source, scope)  # our own text
+    environment = scope["Environment"]()
+    environment.set_state(2)
+    assert environment.step(1) == (2, 0.0, False)
+    assert script.evaluated[0][0] == result
 
 
 @dataclass(frozen=True)
