@@ -1,0 +1,22 @@
+"""The only place where programs run that nobody trusts (docs/sandbox.md).
+
+Of this package the processes of programs import the worker's side too: so the parent's side is loaded when it is asked
+for, and not before.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cwmb.sandbox.sandbox import Plan, PlanningSession, Sandbox
+
+__all__ = ["Plan", "PlanningSession", "Sandbox"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from cwmb.sandbox import sandbox
+
+    return getattr(sandbox, name)

@@ -1,0 +1,234 @@
+"""The parent's side of the conversation with a child: questions, answers, limits, and why it ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from cwmb.errors import InfrastructureError
+from cwmb.protocols import Limits
+from cwmb.sandbox import wire
+from cwmb.sandbox.process import Process, ZygoteDied
+from cwmb.types import Failure, FailureKind, Program
+
+_POLL_SECONDS = 0.1  # how often the clock of a silent child is read
+_IDLE_POLLS = 5  # asleep so often without using CPU time: it waits for something that never comes
+_WALL_FACTOR, _WALL_SECONDS = 20.0, 60.0  # of wall time per CPU second, and on top: a backstop for a stalled machine
+_TAMPERED = 70  # worker.TAMPERED
+_FRAME = re.compile(rb'^  File "<candidate>", line (\d+) in ', re.MULTILINE)
+_FATAL = re.compile(rb"^(?:Fatal Python error|Windows fatal exception): (.+)$", re.MULTILINE)
+
+
+class Ended(Exception):
+    """The conversation is over, and the failure says why."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
+class Conversation:
+    """Questions to a child that runs one program, and its answers."""
+
+    def __init__(self, process: Process, program: Program, limits: Limits) -> None:
+        self.process, self.limits = process, limits
+        self._program = program
+        process.data.settimeout(_POLL_SECONDS)
+
+    def set_up(self, setup: Mapping[str, Any]) -> tuple[str, ...]:
+        """Lock the child down and tell it what it is for. Returns the layers in force.
+
+        Raises:
+            InfrastructureError: a protection that must not be missing is, or a planner cannot be made.
+        """
+        report, _ = self.ask(json.dumps(setup).encode(), 60.0, "starting")
+        if report.kind:
+            raise InfrastructureError(f"the sandbox's child could not be set up: {report.text}")
+        return tuple(report.text.split(","))
+
+    def load(self) -> None:
+        """Load the program. Raises Ended."""
+        source = self._program.source.encode("utf-8", "surrogatepass")
+        if len(source) > self.limits.source_bytes:
+            message = f"the program has {len(source)} bytes, allowed are {self.limits.source_bytes}"
+            raise Ended(Failure("too_large", message))
+        until = self.spent() + self.limits.load_seconds
+        report, _ = self.ask(source, until, f"loading it took more than {self.limits.load_seconds:g} s of CPU time")
+        failure = self.failure(report)
+        if failure is not None:
+            raise Ended(failure)
+
+    def ask(self, question: bytes, until: float, too_slow: str) -> tuple[wire.Report, bytes]:
+        """Ask, and wait for the answer until the child's CPU clock shows a time.
+
+        too_slow: what to say when that time comes. Raises Ended.
+        """
+        nonce = os.urandom(wire.NONCE_BYTES)
+        packet = wire.LENGTH.pack(len(nonce) + len(question)) + nonce + question
+        patience = _Patience(self.process, until)
+        try:
+            self._send(packet, patience)
+            answer = self._receive(patience)
+            return wire.unpack_report(answer, nonce)
+        except _TooSlow as error:
+            message = f"{too_slow}, {error}" if str(error) else too_slow
+            raise Ended(self._timed_out(message)) from None
+        except _Gone:
+            raise Ended(self._post_mortem()) from None
+        except ValueError as error:
+            raise Ended(self._tampered(str(error))) from None
+
+    def spent(self) -> float:
+        """CPU seconds that the child has used. Raises Ended if it is gone."""
+        try:
+            return self.process.cpu_seconds()
+        except OSError:
+            raise Ended(self._post_mortem()) from None
+
+    def tampered(self, message: str) -> Ended:
+        """End it for answers that no honest worker gives."""
+        return Ended(self._tampered(message))
+
+    def failure(self, report: wire.Report) -> Failure | None:
+        """What a report says, with the program's own line."""
+        if not report.kind:
+            return None
+        kind: FailureKind = report.kind  # type: ignore[assignment]  # checked when it was unpacked
+        if kind == "infrastructure":
+            raise self.tampered("a program does not judge the harness")
+        return self._failure(kind, report.text, report.line, report.transition)
+
+    def _failure(self, kind: FailureKind, message: str, line: int, transition: int = -1) -> Failure:
+        lines = re.split(r"\r\n|\r|\n", self._program.source)
+        known = 0 < line <= len(lines)
+        return Failure(
+            kind,
+            message,
+            line if known else None,
+            lines[line - 1].strip() if known else None,
+            transition if transition >= 0 else None,
+        )
+
+    def _send(self, packet: bytes, patience: _Patience) -> None:
+        view = memoryview(packet)
+        while view:
+            try:
+                view = view[self.process.data.send(view) :]
+            except TimeoutError:
+                patience.check()
+            except OSError as error:
+                raise _Gone from error
+
+    def _receive(self, patience: _Patience) -> bytes:
+        data = b""
+        while True:
+            try:
+                more = self.process.data.recv(wire.MAX_PACKET)
+            except TimeoutError:
+                patience.check()
+                continue
+            except OSError as error:
+                raise _Gone from error
+            if not more:
+                raise _Gone
+            data = data + more if data else more
+            if len(data) >= wire.LENGTH.size:
+                length = wire.LENGTH.size + wire.LENGTH.unpack_from(data)[0]
+                if length > wire.MAX_PACKET or len(data) > length:
+                    raise ValueError("bytes that are no answer")
+                if len(data) == length:
+                    return data[wire.LENGTH.size :]
+
+    def _timed_out(self, message: str) -> Failure:
+        before = len(self.process.log())
+        self.process.signal(signal.SIGUSR1)  # where are you?
+        patience = time.monotonic() + 1.0
+        size = -1
+        while time.monotonic() < patience:
+            time.sleep(0.005)
+            log = self.process.log()
+            if len(log) == size:
+                break
+            size = len(log) if len(log) > before else -1
+        self.process.signal(signal.SIGKILL)
+        return self._failure("timeout", message, _innermost(self.process.log()[before:]))
+
+    def _tampered(self, message: str) -> Failure:
+        self.process.signal(signal.SIGKILL)
+        text = f"the program tampered with the channel to the harness: {message}"
+        return self._failure("protocol_violation", text, _innermost(self.process.log()))
+
+    def _post_mortem(self) -> Failure:
+        """Why a child that was not asked to go is gone. Raises ZygoteDied if it was not the program's doing."""
+        end = self.process.wait(1.0)
+        if end is None:
+            return self._tampered("it was closed")
+        log = self.process.log()
+        line = _innermost(log)
+        if os.WIFEXITED(end.status):
+            code = os.WEXITSTATUS(end.status)
+            if code == _TAMPERED:
+                said = log.rpartition(b"cwmb: ")[2].decode("utf-8", "replace")
+                if said.startswith("MemoryError"):
+                    return self._failure("memory", "out of memory", line)
+                return self._tampered(said[:200])
+            return self._failure("crash", f"the process ended in the middle of its work, with exit code {code}", line)
+        number = os.WTERMSIG(end.status)
+        if number == signal.SIGXCPU:
+            return self._failure("timeout", "the CPU time ran out", line)
+        if number == signal.SIGKILL:
+            if end.peak_bytes > self.limits.memory_bytes // 2:
+                return self._failure("memory", f"killed for using {end.peak_bytes >> 20} MiB of memory", line)
+            raise ZygoteDied("the sandbox's child was killed from outside")
+        fatal = _FATAL.findall(log)
+        reason = fatal[-1].decode("utf-8", "replace") if fatal else "no reason known"
+        return self._failure("crash", f"the process was killed by {signal.Signals(number).name}: {reason[:200]}", line)
+
+
+class _TooSlow(Exception):
+    """The time is up; the text says more if it is not the CPU time."""
+
+
+class _Gone(Exception):
+    """The other end is closed."""
+
+
+class _Patience:
+    """Decides how long to wait for a silent child."""
+
+    def __init__(self, process: Process, until: float) -> None:
+        self._process, self._until = process, until
+        self._deadline: float | None = None
+        self._last = -1.0
+        self._idle = 0
+
+    def check(self) -> None:
+        """To be called whenever the child was silent for a while. Raises _TooSlow."""
+        try:
+            now = self._process.cpu_seconds()
+        except OSError:  # it is gone: the socket will say so
+            return
+        if now >= self._until:
+            raise _TooSlow
+        if self._deadline is None:
+            left = max(self._until - now, 0.0)
+            self._deadline = time.monotonic() + left * _WALL_FACTOR + _WALL_SECONDS
+        if time.monotonic() > self._deadline:
+            raise _TooSlow("by far, on the wall clock")
+        idle = now - self._last < 1e-4 and self._process.asleep()
+        self._idle = self._idle + 1 if idle else 0
+        self._last = now
+        if self._idle >= _IDLE_POLLS:
+            raise _TooSlow("since the program waits for something that never comes")
+
+
+def _innermost(log: bytes) -> int:
+    """The program's line that the fault handler's last dump names first, 0 if there is none."""
+    dump = log.rpartition(b"most recent call first")[2]
+    found = _FRAME.search(dump)
+    return int(found.group(1)) if found else 0

@@ -1,0 +1,115 @@
+"""Between the rows of the protocol and the values that a program gives and takes. Runs in the child.
+
+A discrete observation may come back as int, bool, a numpy integer, or a float without fraction; a tuple as a tuple,
+list or array of those; a box as anything that numpy turns into a real array of the right shape. Rewards and done flags
+are numbers or bools; arrays of one element pass for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats: TypeAlias = NDArray[np.float64]
+_REAL = "fiub"  # kinds of numpy dtypes
+
+
+class Malformed(Exception):
+    """A program returned something that is not what the contract asks for."""
+
+
+def decoder(kind: str) -> Callable[[Floats], Any]:
+    """How a row becomes the value that a program gets: int, tuple of ints, or a fresh float64 vector."""
+    if kind == "discrete":
+        return lambda row: int(row[0])
+    if kind == "tuple":
+        return lambda row: tuple(int(x) for x in row.tolist())
+    return np.copy
+
+
+def encoder(kind: str, size: int) -> Callable[[Any, Floats], None]:
+    """How an observation that a program returns is written into a row [size]. That function raises Malformed."""
+    if kind == "box":
+        return _box_encoder(size)
+
+    def write_discrete(value: Any, row: Floats) -> None:
+        row[0] = _integer(value)
+
+    def write_tuple(value: Any, row: Floats) -> None:
+        if not isinstance(value, (tuple, list, np.ndarray)) or len(value) != size:
+            raise Malformed(f"the observation is {_shown(value)}, it should be a tuple of {size} integers")
+        row[:] = [_integer(x) for x in value]
+
+    return write_discrete if kind == "discrete" else write_tuple
+
+
+def _box_encoder(size: int) -> Callable[[Any, Floats], None]:
+    shape, float64 = (size,), np.dtype(np.float64)
+    array, asarray = np.ndarray, np.asarray
+
+    def write_box(value: Any, row: Floats) -> None:
+        if type(value) is array and value.dtype is float64 and value.shape == shape:
+            row[:] = value
+            return
+        try:
+            converted = asarray(value)
+        except ValueError:  # ragged
+            converted = np.empty(0, dtype=object)
+        if converted.dtype.kind not in _REAL or converted.shape != shape:
+            raise Malformed(f"the observation is {_shown(value)}, it should be a float array of shape {shape}")
+        row[:] = converted
+
+    return write_box
+
+
+def _integer(value: Any) -> float:
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value.item()
+    if isinstance(value, (int, np.integer, np.bool_)):
+        return float(int(value))
+    if isinstance(value, (float, np.floating)) and float(value).is_integer():
+        return float(value)
+    raise Malformed(f"the observation holds {_shown(value)} where an integer belongs")
+
+
+def real(value: Any, what: str) -> float:
+    """A reward (or whatever) as a float. Raises Malformed."""
+    if type(value) is float:
+        return value
+    if isinstance(value, np.ndarray) and value.size == 1 and value.dtype.kind in _REAL:
+        value = value.item()
+    if isinstance(value, (int, float, np.integer, np.floating, np.bool_)):
+        return float(value)
+    raise Malformed(f"the {what} is {_shown(value)}, it should be a number")
+
+
+def truth(value: Any) -> bool:
+    """A done flag as a bool. Raises Malformed."""
+    if type(value) is bool:
+        return value
+    return bool(real(value, "done flag"))
+
+
+def unpack(returned: Any) -> tuple[Any, Any, Any]:
+    """The three things that step returns. Raises Malformed."""
+    if not isinstance(returned, tuple):
+        raise Malformed(f"step() returned {_shown(returned)}, it should be a tuple (observation, reward, done)")
+    if len(returned) != 3:
+        raise Malformed(f"step() returned a tuple of {len(returned)}, it should be (observation, reward, done)")
+    return returned
+
+
+def _shown(value: Any) -> str:
+    """A short description of a value, without asking the value itself."""
+    if isinstance(value, np.ndarray):
+        return f"an array of {value.dtype} and shape {value.shape}"
+    if value is None:
+        return "None"
+    if type(value) in (int, float, bool, str):
+        return f"the {type(value).__name__} {value!r:.60}"
+    if type(value) in (list, tuple):
+        return f"a {type(value).__name__} of {len(value)}"
+    return f"an object of type {type(value).__name__}"

@@ -1,0 +1,85 @@
+"""What parent and child say to each other. Both sides import this module and nothing else in common.
+
+A packet is its length (u32, little-endian) and then that many bytes; it begins with the nonce of the question, so that
+bytes written by a program that tampers with the channel are no answer. The child gets, one after the other: the setup
+(JSON), the source, and then questions. A question about transitions is float64 rows (index, observation, action); the
+rows of its answer lie in shared memory, where those finished before a crash remain readable. A question for a plan is
+one observation; the actions follow the report of its answer.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+NONCE_BYTES = 8
+LENGTH = struct.Struct("<I")
+REPORT = struct.Struct(
+    "<8sBIqI"
+)  # nonce, kind (index into KINDS), line (0: unknown), transition (-1: none), text bytes
+PLAN = struct.Struct("<QQ")  # model steps, failed steps; float64 actions follow
+ROW_HEAD = struct.Struct("<BB6xd")  # status, done, reward; float64 observation follows
+
+# Between parent and zygote; descriptors travel beside these.
+FORK = struct.Struct("<QQiQ")  # memory bytes, CPU seconds (0: no backstop), core (-1: any), bytes of shared memory
+FORKED = struct.Struct("<q")  # process id, with its pidfd
+EXITED = struct.Struct("<iqd")  # wait status, peak memory in bytes, CPU seconds
+READY = b"ready"
+LOG_BYTES = 64 << 10
+
+MAX_TEXT = 4096
+MAX_PACKET = 1 << 20  # that a parent accepts
+
+DATA_FD, LOG_FD = 3, 4  # of a child
+
+KINDS = (
+    "",  # nothing went wrong
+    "syntax_error",
+    "load_error",
+    "forbidden_import",
+    "exception",
+    "bad_return",
+    "bad_observation",
+    "memory",
+    "infrastructure",
+)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a child says went wrong: nothing where kind is empty."""
+
+    kind: str = ""
+    text: str = ""
+    line: int = 0
+    transition: int = -1
+
+
+def row_bytes(observation_size: int) -> int:
+    """Bytes of a row of an answer."""
+    return ROW_HEAD.size + 8 * observation_size
+
+
+def pack_report(nonce: bytes, report: Report, tail: bytes = b"") -> bytes:
+    """The packet of an answer."""
+    text = report.text.encode("utf-8", "replace")[:MAX_TEXT]
+    line = report.line if 0 < report.line < 1 << 32 else 0
+    head = REPORT.pack(nonce, KINDS.index(report.kind), line, report.transition, len(text))
+    return LENGTH.pack(len(head) + len(text) + len(tail)) + head + text + tail
+
+
+def unpack_report(packet: bytes, nonce: bytes) -> tuple[Report, bytes]:
+    """The report and the tail of an answer, given without its length.
+
+    Raises:
+        ValueError: it is none, or none to this question.
+    """
+    if len(packet) < REPORT.size:
+        raise ValueError("an answer is cut off")
+    echo, kind, line, transition, size = REPORT.unpack_from(packet)
+    if echo != nonce:
+        raise ValueError("bytes that are no answer")
+    if kind >= len(KINDS) or size > min(MAX_TEXT, len(packet) - REPORT.size):
+        raise ValueError("a malformed answer")
+    text = packet[REPORT.size : REPORT.size + size].decode("utf-8", "replace")
+    return Report(KINDS[kind], text, line, transition), packet[REPORT.size + size :]

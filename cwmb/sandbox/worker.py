@@ -1,0 +1,178 @@
+"""The child's side of the conversation: load the program, answer questions.
+
+All of this runs in one process with the untrusted program, which may change any of it. The parent therefore believes
+nothing but the form of the answers, and the worst that a program can do is to answer wrongly.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from mmap import mmap
+from typing import Any, NoReturn
+
+import numpy as np
+
+from cwmb.planners import SimulationFailed
+from cwmb.sandbox import wire
+from cwmb.sandbox.candidate import LoadFailed, described, load, malformed, report
+from cwmb.sandbox.imports import forget_files
+from cwmb.sandbox.model import CandidateModel
+from cwmb.sandbox.randomness import Randomness
+from cwmb.sandbox.values import Malformed, decoder, encoder, real, truth, unpack
+from cwmb.sandbox.wire import DATA_FD, LENGTH, LOG_FD, NONCE_BYTES, Report
+from cwmb.types import BAD_OBSERVATION, BAD_RETURN, OK, RAISED
+
+TAMPERED = 70  # exit status of a child that cannot talk to its parent any more
+
+Question = tuple[bytes, bytes]  # nonce, content
+
+
+def serve(memory: mmap, randomness: Randomness, planners: dict[str, Any], lock_down: Callable[[], str]) -> NoReturn:
+    """Answer questions until there are no more of them.
+
+    memory: where the rows of answers go; planners: classes (or the exception of their import) by name; lock_down: puts
+    the protection in force and names its layers.
+    """
+    try:
+        faulthandler.enable(file=LOG_FD)
+        faulthandler.register(signal.SIGUSR1, file=LOG_FD)  # the parent asks: where are you?
+        nonce, content = _next_question()
+        try:
+            layers = lock_down()
+            setup = json.loads(content)
+            answer = _answerer(setup, memory, randomness, planners)
+        except Exception as error:
+            _answer(nonce, Report("infrastructure", described(error)))
+            os._exit(0)
+        forget_files()
+        sys.stdin = None
+        sys.stderr = sys.stdout
+        _answer(nonce, Report(text=layers))
+        answer()
+    except BaseException as error:
+        os.write(LOG_FD, b"cwmb: " + described(error).encode("utf-8", "replace"))
+    finally:
+        os._exit(TAMPERED)
+
+
+def _answerer(
+    setup: dict[str, Any], memory: mmap, randomness: Randomness, planners: dict[str, Any]
+) -> Callable[[], None]:
+    randomness.begin(setup["seed"], -1)
+    if setup["planner"] is None:
+        return lambda: _predict(setup, memory, randomness)
+    planner_class = planners[setup["planner"]]
+    if isinstance(planner_class, Exception):
+        raise planner_class
+    space = setup["action"]
+    low, high = np.array(space["low"], dtype=np.float64), np.array(space["high"], dtype=np.float64)
+    planner = planner_class(low, high, space["dtype"], **setup["parameters"])
+    generator = randomness.planner_generator(setup["seed"])
+    return lambda: _plan(setup, planner, generator, randomness)
+
+
+def _load() -> tuple[Any, str]:
+    nonce, source = _next_question()
+    try:
+        environment = load(source)
+    except LoadFailed as failed:
+        _answer(nonce, failed.report)
+        os._exit(0)
+    _answer(nonce, Report())
+    return environment, source.decode("utf-8", "replace")
+
+
+def _predict(setup: dict[str, Any], memory: mmap, randomness: Randomness) -> None:
+    """Answer questions about transitions: rows (index, observation, action)."""
+    environment, source = _load()
+    set_state, step = environment.set_state, environment.step
+    observation_space, action_space = setup["observation"], setup["action"]
+    size, width = observation_space["size"], 1 + observation_space["size"] + action_space["size"]
+    stride = wire.row_bytes(size)
+    rows = np.ndarray((len(memory) // stride, size), np.float64, memory, wire.ROW_HEAD.size, (stride, 8))
+    pack_head = wire.ROW_HEAD.pack_into
+    decode_observation, decode_action = decoder(observation_space["kind"]), decoder(action_space["kind"])
+    encode = encoder(observation_space["kind"], size)
+    # A program that hides its use of random numbers from this test disagrees with itself in the audit.
+    draws = any(word in source for word in ("random", "secrets", "urandom"))
+    begin, seed = randomness.begin, setup["seed"]
+    quiet_about: set[str] = set()  # only the first of its kind is worth a report
+
+    def first(problem: Report) -> Report:
+        quiet_about.add("bad_observation" if problem.kind == "bad_observation" else "fatal")
+        return problem
+
+    while True:
+        nonce, content = _next_question()
+        table = np.frombuffer(content, np.float64).reshape(-1, width)
+        problem = Report()
+        for i, row in enumerate(table):
+            status, done, reward = OK, False, 0.0
+            try:
+                if draws:
+                    begin(seed, int(row[0]))
+                set_state(decode_observation(row[1 : 1 + size]))
+                returned = step(decode_action(row[1 + size :]))
+                status = BAD_RETURN
+                observation, reward, done = unpack(returned)
+                reward, done = real(reward, "reward"), truth(done)
+                status = BAD_OBSERVATION
+                encode(observation, rows[i])
+                status = OK
+            except Malformed as error:
+                kind = "bad_observation" if status == BAD_OBSERVATION else "bad_return"
+                if kind not in quiet_about and "fatal" not in quiet_about:
+                    problem = first(malformed(error, kind, int(row[0])))
+            except BaseException as error:
+                status, done, reward = RAISED, False, 0.0
+                if "fatal" not in quiet_about:
+                    problem = first(report(error, "exception", int(row[0])))
+            pack_head(memory, i * stride, status, done, reward)
+        _answer(nonce, problem)
+
+
+def _plan(setup: dict[str, Any], planner: Any, generator: np.random.Generator, randomness: Randomness) -> None:
+    """Answer questions for plans: one observation each."""
+    environment, _ = _load()
+    observation_space, action_space = setup["observation"], setup["action"]
+    discrete = action_space["kind"] != "box"
+    model = CandidateModel(environment, observation_space["kind"], observation_space["size"], discrete)
+    randomness.distinct = True
+    plan_index = 0
+    while True:
+        nonce, content = _next_question()
+        randomness.begin(setup["seed"], plan_index)
+        plan_index += 1
+        model.begin(np.frombuffer(content, np.float64))
+        try:
+            actions = np.asarray(planner.plan(model, generator), dtype=np.float64).tobytes()
+        except SimulationFailed:
+            actions = b""
+        _answer(nonce, Report(), wire.PLAN.pack(model.steps, model.failed_steps) + actions)
+
+
+def _next_question() -> Question:
+    (length,) = LENGTH.unpack(_read(LENGTH.size))
+    packet = _read(length)
+    return packet[:NONCE_BYTES], packet[NONCE_BYTES:]
+
+
+def _read(size: int) -> bytes:
+    data = os.read(DATA_FD, size)
+    while len(data) < size:
+        more = os.read(DATA_FD, size - len(data))
+        if not more:  # the parent is done with us
+            os._exit(0)
+        data += more
+    return data
+
+
+def _answer(nonce: bytes, problem: Report, tail: bytes = b"") -> None:
+    view = memoryview(wire.pack_report(nonce, problem, tail))
+    while view:
+        view = view[os.write(DATA_FD, view) :]
