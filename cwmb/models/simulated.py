@@ -1,0 +1,218 @@
+"""A language model for free: a seeded stand-in for a fallible programmer.
+
+Its answers are a pure function of a request's messages and seed. Of the prompt it reads the environment's id, the last
+fenced block, and the line at which a program failed; it knows the reference programs. Asked for a program, it gives the
+reference program with a few faults; shown a program, it mends one of its faults with some probability and sometimes
+makes a new one; shown the first lines of one, it continues from them. Results obtained with it test code and say
+nothing about strategies.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import math
+import re
+from dataclasses import dataclass, fields
+from functools import cache
+from random import Random
+
+from cwmb import reference
+from cwmb.errors import CwmbError, unknown
+from cwmb.models.faults import with_faults, with_syntax_error
+from cwmb.models.mending import continued, mended, normalised, parsed, parses
+from cwmb.types import Reply, Request, Usage
+
+_FENCED = re.compile(r"^[ \t]*(`{3,})[^\n`]*\n(.*?)^[ \t]*\1`*[ \t]*$", re.MULTILINE | re.DOTALL)
+_FAILED_LINE = re.compile(r"\bline (\d{1,6}) of the program\b")
+
+
+@dataclass(frozen=True)
+class Rates:
+    """How fallible it is.
+
+    fault: mean number of faults in a long program written from scratch (shorter ones get fewer); repair: probability
+    that an improvement or a fix mends a fault; slip: that it makes a new one; unusable: that an answer's program
+    does not parse, is cut off, or is missing.
+    """
+
+    fault: float = 3.0
+    repair: float = 0.6
+    slip: float = 0.15
+    unusable: float = 0.1
+
+
+class Simulated:
+    """The model ``simulated``, or ``simulated:fault=1.5,repair=0.8`` with other rates (see Rates).
+
+    The limit of new tokens is not enforced: answers that were cut off occur at their own rate, however long they are.
+
+    Raises:
+        CwmbError: an option is unknown, or its value is not a rate.
+    """
+
+    def __init__(self, name: str = "") -> None:
+        self.name = f"simulated:{name}" if name else "simulated"
+        self.rates = _rates(name)
+
+    def complete(self, request: Request) -> Reply:
+        """The answer that belongs to the messages and the seed."""
+        prompt = "\n\n".join(message.content for message in request.messages)
+        rng = _generator(request)
+        finish_reason = "stop"
+        environment = _environment(prompt)
+        if environment is None:
+            text = "I can't tell which environment this is about, so I would only be guessing at a program."
+        else:
+            text, finish_reason = self._answer(prompt, environment, rng)
+        usage = Usage(prompt_tokens=_tokens(prompt), completion_tokens=_tokens(text))
+        return Reply(text, usage, finish_reason, "simulated")
+
+    def _answer(self, prompt: str, environment: str, rng: Random) -> tuple[str, str]:
+        right = normalised(reference.program(environment).source)
+        shown = _shown(prompt)
+        if shown is None:
+            source, explanation = self._fresh(right, rng), f"The class below models {environment}."
+        elif not _is_complete(shown):
+            source, explanation = self._continuation(shown, right, rng), "I continue from the given lines."
+        else:
+            source, explanation = self._revision(shown, right, prompt, rng)
+        return self._worded(source, explanation, rng)
+
+    def _fresh(self, right: str, rng: Random) -> str:
+        """The right program with a drawn number of faults."""
+        length = right.count("\n") + 1
+        return with_faults(right, _poisson(self.rates.fault * length / (length + 10), rng), rng)
+
+    def _continuation(self, prefix: str, right: str, rng: Random) -> str:
+        """The first lines, and what follows them in a new attempt; a last line that was cut off is written again."""
+        fresh = self._fresh(right, rng)
+        whole = continued(prefix, fresh)
+        if not parses(whole):
+            kept = prefix.rstrip("\n").rpartition("\n")[0]
+            again = continued(kept, fresh) if kept else fresh
+            return again if parses(again) else whole
+        return whole
+
+    def _revision(self, shown: str, right: str, prompt: str, rng: Random) -> tuple[str, str]:
+        """The program shown with one fault less, perhaps, and one more, perhaps; and what is said about it."""
+        wrong = normalised(shown.strip("\n"))
+        if not _related(wrong, right):
+            return self._fresh(right, rng), "The program rests on a wrong idea of the environment. I write it anew."
+        failed = _FAILED_LINE.search(prompt)
+        source, change = wrong, None
+        if rng.random() < self.rates.repair:
+            source, change = mended(wrong, right, int(failed[1]) if failed else None, rng)
+        if rng.random() < self.rates.slip and parses(source):
+            source = with_faults(source, 1, rng)
+        if change is None:
+            return source, "## Error\n\nI don't see what is wrong with the program; the change is a guess."
+        new = "\n".join(line.strip() for line in change.lines) or "(nothing)"
+        return source, (
+            "## Error\n\nOne of the statements does not do what the environment does.\n\n"
+            f"## Location\n\nLine {change.start + 1}.\n\n## Suggestion\n\nWhat stands there should be\n\n"
+            + "\n".join(f"    {line}" for line in new.split("\n"))
+        )
+
+    def _worded(self, source: str, explanation: str, rng: Random) -> tuple[str, str]:
+        """An answer as models word it, the program in it, and why the answer ended."""
+        if rng.random() < self.rates.unusable:
+            spoilt = rng.choice(("syntax error", "cut off", "no code"))
+            if spoilt == "no code":
+                return f"{explanation}\n\nThe program keeps the state and updates it in `step`.", "stop"
+            if spoilt == "cut off":
+                cut = int(len(source) * rng.uniform(0.3, 0.9))
+                return f"{explanation}\n\n```python\n{source[:cut]}", "length"
+            source = with_syntax_error(source, rng)
+        usage = "env = Environment()\nenv.set_state(observation)\nprint(env.step(action))"
+        style = rng.choices(("python", "py", "Python", "", "bare", "example"), (75, 5, 3, 7, 3, 7))[0]
+        if style == "bare":
+            return f"{explanation}\n\n{source}\n", "stop"
+        if style == "example":
+            return (
+                f"{explanation}\n\n```python\n{source}\n```\n\nIt is used like this:\n\n```python\n{usage}\n```\n",
+                "stop",
+            )
+        return f"{explanation}\n\n```{style}\n{source}\n```\n", "stop"
+
+
+def _rates(text: str) -> Rates:
+    known = [field.name for field in fields(Rates)]
+    values: dict[str, float] = {}
+    for part in filter(None, text.split(",")):
+        name, _, number = part.partition("=")
+        if name not in known:
+            raise unknown("option of the model simulated", name, known)
+        try:
+            values[name] = float(number)
+        except ValueError:
+            values[name] = math.nan
+        if not 0.0 <= values[name] <= (100.0 if name == "fault" else 1.0):
+            highest = "100" if name == "fault" else "1"
+            raise CwmbError(f"model simulated: {name} must be a number from 0 to {highest}, not {number!r}")
+    return Rates(**values)
+
+
+def _generator(request: Request) -> Random:
+    content = [[(m.role, m.content) for m in request.messages], request.seed]
+    return Random(int.from_bytes(hashlib.sha256(json.dumps(content).encode()).digest()))
+
+
+@cache
+def _ids() -> re.Pattern[str]:
+    return re.compile(r"(?<![\w-])(" + "|".join(map(re.escape, reference.environments())) + r")(?![\w-])")
+
+
+def _environment(prompt: str) -> str | None:
+    """The first environment that the prompt names."""
+    found = _ids().search(prompt)
+    return found[1] if found else None
+
+
+def _shown(prompt: str) -> str | None:
+    """The last fenced block, unless it is the contract's outline of the class."""
+    blocks = _FENCED.findall(prompt)
+    if not blocks:
+        return None
+    text: str = blocks[-1][1]
+    return None if not text.strip() or _methods(text).get("step") is False else text
+
+
+def _methods(source: str) -> dict[str, bool]:
+    """The methods of Environment, and whether there is more to each than a docstring; nothing if it does not parse."""
+    tree = parsed(source)
+    return {
+        function.name: not all(isinstance(s, ast.Pass | ast.Expr) for s in function.body)
+        for node in (tree.body if tree else ())
+        if isinstance(node, ast.ClassDef) and node.name == "Environment"
+        for function in node.body
+        if isinstance(function, ast.FunctionDef)
+    }
+
+
+def _is_complete(source: str) -> bool:
+    """Whether this is a whole program, valid or not, rather than the beginning of one."""
+    if parses(source):
+        return {"set_state", "step"} <= _methods(source).keys()
+    _, step, rest = source.partition("def step(")
+    return bool(step) and "def set_state(" in source and re.search(r"^\s+return\b", rest, re.MULTILINE) is not None
+
+
+def _related(wrong: str, right: str) -> bool:
+    """Whether a fair part of the lines is common to both programs."""
+    ours, theirs = ({line.strip() for line in text.split("\n") if line.strip()} for text in (right, wrong))
+    return 2 * len(ours & theirs) >= min(len(ours), len(theirs))
+
+
+def _poisson(mean: float, rng: Random) -> int:
+    """A draw from the Poisson distribution (Knuth's method)."""
+    count, product, limit = -1, 1.0, math.exp(-mean)
+    while product > limit or count < 0:
+        product *= rng.random()
+        count += 1
+    return count
+
+
+def _tokens(text: str) -> int:
+    return math.ceil(len(text) / 4)

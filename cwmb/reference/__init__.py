@@ -1,0 +1,32 @@
+"""Reference world models: hand-written programs under the contract of a candidate, one file per environment.
+
+They are sources, read as text and run in the sandbox like any candidate; nothing imports them.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from cwmb.errors import unknown
+from cwmb.types import Program
+
+_FOLDER = Path(__file__).parent
+
+
+@cache
+def environments() -> tuple[str, ...]:
+    """The ids of the environments that there is a reference program for, sorted."""
+    return tuple(sorted(path.stem for path in _FOLDER.glob("*-v*.py")))
+
+
+@cache
+def program(environment: str) -> Program:
+    """The reference program of an environment.
+
+    Raises:
+        CwmbError: there is none.
+    """
+    if environment not in environments():
+        raise unknown("reference program", environment, environments())
+    return Program((_FOLDER / f"{environment}.py").read_text(encoding="utf-8"))
