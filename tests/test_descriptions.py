@@ -15,6 +15,7 @@ from cwmb.adapters import make
 from cwmb.catalog import environment, environment_ids
 from cwmb.descriptions import checksum, contract, description, description_sets, facts
 from cwmb.errors import CwmbError
+from cwmb.sandbox.imports import ALLOWED
 from cwmb.simulator import Simulator
 
 IDS = environment_ids()
@@ -85,6 +86,12 @@ def test_the_contract_states_the_class_and_the_limits():
     text = contract()
     for part in ("class Environment", "set_state", "step", "numpy", "float64", "64 KiB", "1 GiB", "5 s", "10 m"):
         assert part in text
+
+
+def test_the_contract_allows_what_the_sandbox_allows():
+    sentence = re.search(r"Allowed imports:(.*?)\.\s", contract(), re.S).group(1)
+    named = set(re.findall(r"`(\w+)`", sentence))
+    assert {"numpy", "math"} <= named <= ALLOWED
 
 
 def test_the_checksum_covers_what_a_model_is_told():
