@@ -183,7 +183,7 @@ def _from_arrays(path: Path, arrays: dict[str, NDArray[Any]], spaces: Any) -> Tr
         inside = (result >= space.low) & (result <= space.high) & (result == np.round(result))
         if space.kind != "box" and not inside.all():
             raise CwmbError(
-                f"data file {path}: {key!r} holds {array[~inside.all(axis=1)][0]}, which is no integer from "
+                f"data file {path}: {key!r} holds {result[~inside.all(axis=1)][0]}, which is no integer from "
                 f"{space.low} to {space.high}"
             )
         return result
@@ -200,7 +200,7 @@ def _from_arrays(path: Path, arrays: dict[str, NDArray[Any]], spaces: Any) -> Tr
             raise CwmbError(f"data file {path}: {key!r} has shape {array.shape}; it must be [{len(array)}]")
         return array.reshape(len(array))
 
-    done = "terminated" if "terminated" in arrays else "dones"
+    done = "dones" if "dones" in arrays and "terminated" not in arrays else "terminated"
     missing = [key for key in ("obs", "actions", "next_obs", "rewards", done) if key not in arrays]
     if missing:
         raise CwmbError(

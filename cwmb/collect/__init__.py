@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -58,10 +59,11 @@ def collect(spec: EnvironmentSpec, split: Split, root: Path | None = None, force
     name, expected = dataset(spec, split)
     root = root or data_path("trajectories")
     folder = dataset_folder(name, root)
-    if folder.is_dir() and not force:
-        data = read(folder)
-        if checksum(data) == expected:
-            return Collected(spec.id, split, len(data), expected, skipped=True)
+    if not force:
+        with suppress(CwmbError):  # what is missing or unreadable is collected
+            data = read(folder)
+            if checksum(data) == expected:
+                return Collected(spec.id, split, len(data), expected, skipped=True)
     simulator = make(spec)
     recorded = list(recordings(spec, simulator, split, FIRST_SEED[split]))
     marked = _marked(spec, simulator, [r.transitions for r in recorded])
@@ -104,19 +106,21 @@ def collect_all(
     return done
 
 
-def redetermine(spec: EnvironmentSpec, split: Split) -> Collected:
-    """Find out anew which transitions are determined, after a change of tolerances, and keep everything else."""
+def redetermine(spec: EnvironmentSpec, split: Split, root: Path | None = None) -> Collected:
+    """Find out anew which transitions are determined, after a change of tolerances, and keep everything else.
+
+    The environment file is left to ``enter_checksum``.
+    """
     name, _ = dataset(spec, split)
-    folder = dataset_folder(name)
+    root = root or data_path("trajectories")
+    folder = dataset_folder(name, root)
     (data,) = _marked(spec, make(spec), [read(folder)])
-    with tempfile.TemporaryDirectory(prefix=".collecting-", dir=data_path("trajectories")) as staging:
-        new = Path(staging) / "data set"
+    with tempfile.TemporaryDirectory(prefix=".collecting-", dir=root) as staging:
+        new = Path(staging) / "new"
         shutil.copytree(folder, new)
         rewrite_determined(new, data)
         _move(new, folder)
-    result = Collected(spec.id, split, len(data), checksum(data), skipped=False)
-    enter_checksum(result)
-    return result
+    return Collected(spec.id, split, len(data), checksum(data), skipped=False)
 
 
 def enter_checksum(result: Collected) -> None:

@@ -3,7 +3,8 @@
 Ten levels. With discrete actions level i acts at random with probability 1 - i/9 and else by a strong policy. With
 continuous ones level 0 is random and the others carry out, open loop, what CEM found in so many iterations on the real
 environment. A level is recorded until it holds a number of transitions. Then follow short episodes from chosen states
-(cwmb.collect.edges). The test set of a small deterministic environment is every valid state-action pair once instead.
+(cwmb.collect.edges), and the ends of random episodes where good behaviour seldom meets them. The test set of a small
+deterministic environment is every valid state-action pair once instead.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from zlib import crc32
 import numpy as np
 
 from cwmb.catalog import EnvironmentSpec
-from cwmb.collect.edges import EDGES
+from cwmb.collect.edges import EDGES, Edge
 from cwmb.collect.policies import (
     Controller,
     balance,
@@ -37,6 +38,7 @@ from cwmb.types import Floats, Split, Transitions
 EPSILONS = tuple(1 - i / 9 for i in range(10))
 CEM_ITERATIONS = (0, 2, 3, 4, 5, 8, 12, 16, 20, 25)
 EDGE_EPISODES, EDGE_STEPS = 32, 4
+LONGEST_END = 300  # steps in which a random episode must have ended for its end to be recorded
 
 # Episode seeds count on from here; far from the small ones that episodes of an evaluation are reset with.
 FIRST_SEED: dict[Split, int] = {"train": 1_000_000, "test": 2_000_000}
@@ -48,7 +50,8 @@ class Recipe:
     """How much is recorded, and by what strong policy.
 
     transitions: of a level, at least; steps: of an episode, at most; samples: plans in a CEM iteration, a tenth of them
-    elites; table: whether a level's episodes are so short that they are stored together.
+    elites; table: whether a level's episodes are so short that they are stored together; ends: whether ends of random
+    episodes are recorded besides.
     """
 
     transitions: int = 100
@@ -56,6 +59,7 @@ class Recipe:
     samples: int = 200
     controller: Callable[[Simulator], Controller] | None = None
     table: bool = False
+    ends: bool = False
 
 
 # The paper's sizes are the orientation. The costly simulators get fewer samples.
@@ -69,9 +73,11 @@ RECIPES = {
     "Reacher-v4": Recipe(transitions=50),
     "InvertedPendulum-v4": Recipe(transitions=50),
     "InvertedDoublePendulum-v4": Recipe(transitions=30),
-    "Ant-v4": Recipe(samples=100),
-    "Humanoid-v4": Recipe(samples=100),
-    "HumanoidStandup-v4": Recipe(samples=100),
+    "Hopper-v4": Recipe(ends=True),
+    "Walker2d-v4": Recipe(ends=True),
+    "Ant-v4": Recipe(samples=100, ends=True),
+    "Humanoid-v4": Recipe(samples=100, ends=True),
+    "HumanoidStandup-v4": Recipe(samples=60),
 }
 
 
@@ -97,18 +103,41 @@ def recordings(spec: EnvironmentSpec, simulator: Simulator, split: Split, first_
             yield _together(episodes)
         else:
             yield from (_with_return(e) for e in episodes)
-    for kind, edge in enumerate(EDGES.get(spec.id, ())):
-        episodes = []
-        for index in range(EDGE_EPISODES):
-            seed = first_seed + (len(EPSILONS) + kind) * SEEDS_PER_LEVEL + index
-            rng = _generator(spec, seed)
-            observation = cast(edge(rng), simulator.observation_space)
-            simulator.reset(seed)
-            simulator.restore(observation)
-            act = partial(_random, simulator, rng)
-            provenance = {"policy": "random", "start": f"chosen: {edge.__name__}"}
-            episodes.append(Recording(play(simulator, observation, act, EDGE_STEPS), provenance, seed))
-        yield _together(episodes)
+    first_seed += len(EPSILONS) * SEEDS_PER_LEVEL
+    edges = EDGES.get(spec.id, ())
+    for kind, edge in enumerate(edges):
+        yield _from_edge(spec, simulator, edge, first_seed + kind * SEEDS_PER_LEVEL)
+    if recipe.ends:
+        yield _ends(spec, simulator, first_seed + len(edges) * SEEDS_PER_LEVEL)
+
+
+def _from_edge(spec: EnvironmentSpec, simulator: Simulator, edge: Edge, first_seed: int) -> Recording:
+    """Short episodes of random actions from chosen states."""
+    episodes = []
+    for seed in range(first_seed, first_seed + EDGE_EPISODES):
+        rng = _generator(spec, seed)
+        observation = cast(edge(rng), simulator.observation_space)
+        simulator.reset(seed)
+        simulator.restore(observation)
+        transitions = play(simulator, observation, partial(_random, simulator, rng), EDGE_STEPS)
+        provenance = {"policy": "random", "start": f"chosen: {edge.__name__}"}
+        episodes.append(Recording(transitions, provenance, seed))
+    return _together(episodes)
+
+
+def _ends(spec: EnvironmentSpec, simulator: Simulator, first_seed: int) -> Recording:
+    """The last steps of random episodes that terminate; steps count from the first one kept."""
+    ends: list[Recording] = []
+    for seed in range(first_seed, first_seed + SEEDS_PER_LEVEL):
+        rng = _generator(spec, seed)
+        episode = play(simulator, simulator.reset(seed), partial(_random, simulator, rng), LONGEST_END)
+        if episode.terminated[-1]:
+            kept = episode.take(slice(-EDGE_STEPS, None))
+            kept = replace(kept, steps=np.arange(len(kept), dtype=np.int64))
+            ends.append(Recording(kept, {"policy": "random", "start": f"last {EDGE_STEPS} steps"}, seed))
+        if len(ends) == EDGE_EPISODES:
+            break
+    return _together(ends)
 
 
 Start = Callable[[np.random.Generator], Policy]  # called when the simulator stands at the start of an episode
