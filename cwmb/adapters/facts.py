@@ -325,7 +325,7 @@ def _name(accessor: Callable[[int], Any], index: int) -> str:
 
 def _number(value: float) -> str:
     """Eight significant digits: compiled constants agree to that between machines."""
-    return f"{value:.8g}" if abs(value) > 1e-12 else "0"
+    return f"{value:.8g}" if abs(value) > 1e-14 else "0"
 
 
 def _vector(values: Iterable[float]) -> str:
