@@ -20,6 +20,7 @@ from gymnasium.envs.mujoco.pusher_v4 import DEFAULT_CAMERA_CONFIG, PusherEnv
 from numpy.typing import NDArray
 
 from cwmb.adapters.base import GymnasiumSimulator
+from cwmb.catalog import EnvironmentSpec
 from cwmb.simulator import Snapshot
 from cwmb.types import Floats
 
@@ -40,6 +41,10 @@ class MujocoSimulator(GymnasiumSimulator):
     unseen: ClassVar[int] = 0
     contact_forces: ClassVar[bool] = False
     threads = os.cpu_count() or 1
+
+    def __init__(self, spec: EnvironmentSpec) -> None:
+        self._spare: list[Any] = []  # simulation data of the threads
+        super().__init__(spec)
 
     def _build(self, entry_point: Any, kwargs: dict[str, Any]) -> Any:
         env = super()._build(entry_point, kwargs)
@@ -79,10 +84,12 @@ class MujocoSimulator(GymnasiumSimulator):
         controls = np.asarray(actions, dtype=np.float32)
         totals = np.zeros(len(controls))
 
+        while len(self._spare) < self.threads:
+            self._spare.append(mujoco.MjData(self.env.model))  # costs milliseconds, as much as many short plans
+
         def run(first: int) -> None:
-            data = mujoco.MjData(self.env.model)
             for k in range(first, len(controls), self.threads):
-                totals[k] = self._return(data, snapshot, controls[k])
+                totals[k] = self._return(self._spare[first], snapshot, controls[k])
 
         with ThreadPoolExecutor(self.threads) as pool:
             list(pool.map(run, range(self.threads)))
