@@ -37,8 +37,8 @@ def extract(text: str, prefix: str = "") -> tuple[Program | None, Failure | None
     before it. Never raises.
 
     Returns:
-        (program, None); or (None, failure) of kind ``no_code`` or ``too_large``; or both for a ``syntax_error``, so that
-        the program can be shown to a model that fixes it.
+        (program, None); or (None, failure) of kind ``no_code`` or ``too_large``; or both for a ``syntax_error``, so
+        that the program can be shown to a model that fixes it.
     """
     text = text.encode("utf-8", "replace").decode()  # half a surrogate pair cannot be written to a file
     text = text.removeprefix("\ufeff").replace("\r\n", "\n")

@@ -1,0 +1,86 @@
+"""``manual:FOLDER``: a person answers, or a chat window that has no API.
+
+Each prompt is written to a numbered file (``0001.prompt.md``); the answer is whatever is then saved beside it
+(``0001.answer.md``). Several cells may wait at once. A run that is started again finds its earlier prompts, and their
+answers, by the hash in their first line.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from cwmb.errors import CwmbError, InfrastructureError
+from cwmb.models.chat import estimated_usage
+from cwmb.models.requests import request_hash
+from cwmb.types import Reply, Request
+
+_NUMBERED = re.compile(r"(\d+)\.prompt\.md")
+_FIRST_LINE = re.compile(r"<!-- request ([0-9a-f]{64})")
+
+
+class Manual:
+    """See the module. poll: seconds between two looks for an answer."""
+
+    def __init__(self, folder: str, *, poll: float = 1.0, sleep: Callable[[float], None] = time.sleep) -> None:
+        if not folder:
+            raise CwmbError("manual: which folder? Name one after a colon, such as manual:prompts")
+        self._folder = Path(folder).expanduser()
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CwmbError(f"manual: cannot create the folder {folder}: {error.strerror}") from None
+        self.name = f"manual:{self._folder.name}"
+        self._poll, self._sleep = poll, sleep
+        self._lock = threading.Lock()
+
+    def complete(self, request: Request) -> Reply:
+        """Write the prompt and wait for the answer. See cwmb.types.Provider."""
+        try:
+            with self._lock:
+                prompt = self._find(request_hash(request)) or self._write(request)
+            text = self._await(prompt.with_name(prompt.name.replace(".prompt.", ".answer.")))
+        except OSError as error:
+            raise InfrastructureError(f"{self.name}: {error.filename}: {error.strerror}") from None
+        return Reply(text, estimated_usage(request, text), model="manual")
+
+    def _find(self, key: str) -> Path | None:
+        """The prompt file of a request that was asked before."""
+        for path in self._prompts().values():
+            with path.open(encoding="utf-8") as file:
+                found = _FIRST_LINE.match(file.readline())
+            if found and found[1] == key:
+                return path
+        return None
+
+    def _write(self, request: Request) -> Path:
+        number = max(self._prompts(), default=0) + 1
+        path = self._folder / f"{number:04}.prompt.md"
+        note = f"<!-- request {request_hash(request)}: save the answer as {number:04}.answer.md -->"
+        parts = [note]
+        for message in request.messages:
+            if len(request.messages) > 1:
+                parts.append(f"<!-- {message.role} -->")
+            parts.append(message.content.strip())
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        temporary.write_text("\n\n".join(parts) + "\n", encoding="utf-8", errors="replace")
+        temporary.replace(path)
+        return path
+
+    def _prompts(self) -> dict[int, Path]:
+        numbered = ((_NUMBERED.fullmatch(path.name), path) for path in self._folder.iterdir())
+        return {int(found[1]): path for found, path in numbered if found}
+
+    def _await(self, answer: Path) -> str:
+        """The text of an answer file, once there is something in it that stays the same from one look to the next."""
+        seen = b""
+        while True:
+            content = answer.read_bytes() if answer.exists() else b""
+            if content.strip() and content == seen:
+                return content.decode("utf-8", "replace")
+            seen = content
+            self._sleep(self._poll)
