@@ -6,6 +6,8 @@ import json
 import os
 import re
 import signal
+import socket
+import struct
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -17,6 +19,7 @@ from cwmb.sandbox.process import Process, ZygoteDied
 from cwmb.types import Failure, FailureKind, Program
 
 _POLL_SECONDS = 0.1  # how often the clock of a silent child is read
+_TIMEVAL = struct.pack("@ll", 0, int(_POLL_SECONDS * 1e6))
 _IDLE_POLLS = 5  # asleep so often without using CPU time: it waits for something that never comes
 _WALL_FACTOR, _WALL_SECONDS = 20.0, 60.0  # of wall time per CPU second, and on top: a backstop for a stalled machine
 _TAMPERED = 70  # worker.TAMPERED
@@ -38,7 +41,9 @@ class Conversation:
     def __init__(self, process: Process, program: Program, limits: Limits) -> None:
         self.process, self.limits = process, limits
         self._program = program
-        process.data.settimeout(_POLL_SECONDS)
+        # The kernel's own timeouts: those of Python would cost two more system calls a question.
+        for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+            process.data.setsockopt(socket.SOL_SOCKET, option, _TIMEVAL)
 
     def set_up(self, setup: Mapping[str, Any]) -> tuple[str, ...]:
         """Lock the child down and tell it what it is for. Returns the layers in force.
@@ -119,7 +124,7 @@ class Conversation:
         while view:
             try:
                 view = view[self.process.data.send(view) :]
-            except TimeoutError:
+            except BlockingIOError:
                 patience.check()
             except OSError as error:
                 raise _Gone from error
@@ -129,7 +134,7 @@ class Conversation:
         while True:
             try:
                 more = self.process.data.recv(wire.MAX_PACKET)
-            except TimeoutError:
+            except BlockingIOError:
                 patience.check()
                 continue
             except OSError as error:

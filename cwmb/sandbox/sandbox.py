@@ -354,8 +354,9 @@ class _Answers:
                 "itemsize": wire.row_bytes(observation_size),
             }
         )
-        self._rows = np.zeros(len(order), self._type)
-        self._rows["status"] = NOT_RUN
+        # Bytes, since numpy copies records field by field. The status is a row's first byte.
+        self._rows = np.zeros((len(order), self._type.itemsize), np.uint8)
+        self._rows[:, 0] = NOT_RUN
         self._failure: Failure | None = None
 
     def note(self, failure: Failure | None) -> None:
@@ -366,8 +367,8 @@ class _Answers:
 
     def collect(self, conversation: Conversation, questions: Floats, sizes: list[int], budget: float) -> None:
         """Ask for all rows, message by message. budget: CPU seconds for all of them. Raises Ended."""
-        shared = np.frombuffer(conversation.process.memory, self._type)
-        status = shared["status"]
+        shared = np.frombuffer(conversation.process.memory, np.uint8).reshape(-1, self._type.itemsize)
+        status = shared[:, 0]
         until = conversation.spent() + budget
         too_slow = f"{len(questions)} transitions took more than {budget:g} s of CPU time"
         stop = 0
@@ -377,7 +378,7 @@ class _Answers:
             try:
                 report, _ = conversation.ask(questions[start:stop].tobytes(), until, too_slow)
                 self._rows[start:stop] = shared[:size]
-                if self._rows["status"][start:stop].max() > BAD_OBSERVATION:
+                if self._rows[start:stop, 0].max() > BAD_OBSERVATION:
                     raise conversation.tampered("rows without an answer")
             except Ended as ended:
                 done = int((status[:size] != NOT_RUN).argmin()) if ended.failure.kind != "protocol_violation" else 0
@@ -390,7 +391,7 @@ class _Answers:
 
     def predictions(self) -> Predictions:
         """Everything said, in the order of the transitions."""
-        rows = self._rows[np.argsort(self._order, kind="stable")]
+        rows = self._rows[np.argsort(self._order, kind="stable")].view(self._type)[:, 0]
         status = np.array(rows["status"])
         spoke = (status == OK) | (status == BAD_OBSERVATION)
         return Predictions(

@@ -24,10 +24,10 @@ class Malformed(Exception):
 def decoder(kind: str) -> Callable[[Floats], Any]:
     """How a row becomes the value that a program gets: int, tuple of ints, or a fresh float64 vector."""
     if kind == "discrete":
-        return lambda row: int(row[0])
+        return lambda row: int(row.item())
     if kind == "tuple":
         return lambda row: tuple(int(x) for x in row.tolist())
-    return np.copy
+    return np.ndarray.copy
 
 
 def encoder(kind: str, size: int) -> Callable[[Any, Floats], None]:

@@ -10,7 +10,7 @@ one observation; the actions follow the report of its answer.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from typing import NamedTuple
 
 NONCE_BYTES = 8
 LENGTH = struct.Struct("<I")
@@ -45,8 +45,7 @@ KINDS = (
 )
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(NamedTuple):
     """What a child says went wrong: nothing where kind is empty."""
 
     kind: str = ""

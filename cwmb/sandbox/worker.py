@@ -20,7 +20,6 @@ import numpy as np
 from cwmb.planners import SimulationFailed
 from cwmb.sandbox import wire
 from cwmb.sandbox.candidate import LoadFailed, described, load, malformed, report
-from cwmb.sandbox.imports import forget_files
 from cwmb.sandbox.model import CandidateModel
 from cwmb.sandbox.randomness import Randomness
 from cwmb.sandbox.values import Malformed, decoder, encoder, real, truth, unpack
@@ -49,7 +48,6 @@ def serve(memory: mmap, randomness: Randomness, planners: dict[str, Any], lock_d
         except Exception as error:
             _answer(nonce, Report("infrastructure", described(error)))
             os._exit(0)
-        forget_files()
         sys.stdin = None
         sys.stderr = sys.stdout
         _answer(nonce, Report(text=layers))
@@ -63,7 +61,6 @@ def serve(memory: mmap, randomness: Randomness, planners: dict[str, Any], lock_d
 def _answerer(
     setup: dict[str, Any], memory: mmap, randomness: Randomness, planners: dict[str, Any]
 ) -> Callable[[], None]:
-    randomness.begin(setup["seed"], -1)
     if setup["planner"] is None:
         return lambda: _predict(setup, memory, randomness)
     planner_class = planners[setup["planner"]]
@@ -76,20 +73,25 @@ def _answerer(
     return lambda: _plan(setup, planner, generator, randomness)
 
 
-def _load() -> tuple[Any, str]:
+def _load(randomness: Randomness, seed: int) -> tuple[Any, bool]:
+    """The program's environment, and whether it seems to draw random numbers."""
     nonce, source = _next_question()
+    # A program that hides its use of random numbers from this test disagrees with itself in the audit.
+    draws = any(word in source for word in (b"random", b"secrets", b"urandom"))
+    if draws:
+        randomness.begin(seed, -1)
     try:
         environment = load(source)
     except LoadFailed as failed:
         _answer(nonce, failed.report)
         os._exit(0)
     _answer(nonce, Report())
-    return environment, source.decode("utf-8", "replace")
+    return environment, draws
 
 
 def _predict(setup: dict[str, Any], memory: mmap, randomness: Randomness) -> None:
     """Answer questions about transitions: rows (index, observation, action)."""
-    environment, source = _load()
+    environment, draws = _load(randomness, setup["seed"])
     set_state, step = environment.set_state, environment.step
     observation_space, action_space = setup["observation"], setup["action"]
     size, width = observation_space["size"], 1 + observation_space["size"] + action_space["size"]
@@ -98,8 +100,6 @@ def _predict(setup: dict[str, Any], memory: mmap, randomness: Randomness) -> Non
     pack_head = wire.ROW_HEAD.pack_into
     decode_observation, decode_action = decoder(observation_space["kind"]), decoder(action_space["kind"])
     encode = encoder(observation_space["kind"], size)
-    # A program that hides its use of random numbers from this test disagrees with itself in the audit.
-    draws = any(word in source for word in ("random", "secrets", "urandom"))
     begin, seed = randomness.begin, setup["seed"]
     quiet_about: set[str] = set()  # only the first of its kind is worth a report
 
@@ -112,7 +112,7 @@ def _predict(setup: dict[str, Any], memory: mmap, randomness: Randomness) -> Non
         table = np.frombuffer(content, np.float64).reshape(-1, width)
         problem = Report()
         for i, row in enumerate(table):
-            status, done, reward = OK, False, 0.0
+            status, done, reward = RAISED, False, 0.0
             try:
                 if draws:
                     begin(seed, int(row[0]))
@@ -138,7 +138,7 @@ def _predict(setup: dict[str, Any], memory: mmap, randomness: Randomness) -> Non
 
 def _plan(setup: dict[str, Any], planner: Any, generator: np.random.Generator, randomness: Randomness) -> None:
     """Answer questions for plans: one observation each."""
-    environment, _ = _load()
+    environment, draws = _load(randomness, setup["seed"])
     observation_space, action_space = setup["observation"], setup["action"]
     discrete = action_space["kind"] != "box"
     model = CandidateModel(environment, observation_space["kind"], observation_space["size"], discrete)
@@ -146,7 +146,8 @@ def _plan(setup: dict[str, Any], planner: Any, generator: np.random.Generator, r
     plan_index = 0
     while True:
         nonce, content = _next_question()
-        randomness.begin(setup["seed"], plan_index)
+        if draws:
+            randomness.begin(setup["seed"], plan_index)
         plan_index += 1
         model.begin(np.frombuffer(content, np.float64))
         try:

@@ -41,6 +41,8 @@ class Zygote:
 
     def __init__(self, control_fd: int, planner_names: dict[str, str]) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (_MAX_FDS, _MAX_FDS))
+        with contextlib.suppress(OSError):
+            Path("/proc/self/oom_score_adj").write_text("1000")  # if memory runs out, it is a program's fault
         self._control = socket.socket(fileno=_moved_up(control_fd))
         self._null = _moved_up(os.open(os.devnull, os.O_RDWR))
         for fd in range(3, _OWN_FDS):
@@ -95,8 +97,6 @@ class Zygote:
             memory_bytes, cpu_seconds, core, shared_bytes = wire.FORK.unpack(message)
             if core >= 0:
                 os.sched_setaffinity(0, {core})
-            with contextlib.suppress(OSError):
-                Path("/proc/self/oom_score_adj").write_text("1000")  # if memory runs out, it is our fault
             shared = mmap.mmap(memory, shared_bytes)
             for fd, place in ((self._null, 0), (self._null, 1), (log, 2), (data, DATA_FD), (log, LOG_FD)):
                 os.dup2(fd, place)
@@ -135,6 +135,8 @@ def load_everything(planner_names: dict[str, str]) -> tuple[Randomness, dict[str
             planners[name] = getattr(importlib.import_module(module), attribute)
         except Exception as error:
             planners[name] = error
+    imports.forget_files()
+    randomness.begin(0, -1)
     return randomness, planners
 
 
