@@ -49,9 +49,9 @@ SEEDS_PER_LEVEL = 1_000
 class Recipe:
     """How much is recorded, and by what strong policy.
 
-    transitions: of a level, at least; steps: of an episode, at most; samples: plans in a CEM iteration, a tenth of them
-    elites; table: whether a level's episodes are so short that they are stored together; ends: whether ends of random
-    episodes are recorded besides.
+    transitions: of a level, at least; steps: of an episode, at most; samples: plans in a CEM iteration, a tenth of
+    them, at least 10, elites; table: whether a level's episodes are so short that they are stored together; ends:
+    whether ends of random episodes are recorded besides.
     """
 
     transitions: int = 100
@@ -73,11 +73,14 @@ RECIPES = {
     "Reacher-v4": Recipe(transitions=50),
     "InvertedPendulum-v4": Recipe(transitions=50),
     "InvertedDoublePendulum-v4": Recipe(transitions=30),
-    "Hopper-v4": Recipe(ends=True),
-    "Walker2d-v4": Recipe(ends=True),
-    "Ant-v4": Recipe(samples=100, ends=True),
-    "Humanoid-v4": Recipe(samples=100, ends=True),
-    "HumanoidStandup-v4": Recipe(samples=60),
+    "Pusher-v4": Recipe(samples=100),
+    "HalfCheetah-v4": Recipe(samples=100),
+    "Swimmer-v4": Recipe(samples=100),
+    "Hopper-v4": Recipe(samples=100, ends=True),
+    "Walker2d-v4": Recipe(samples=100, ends=True),
+    "Ant-v4": Recipe(samples=60, ends=True),
+    "Humanoid-v4": Recipe(samples=60, ends=True),
+    "HumanoidStandup-v4": Recipe(samples=40),
 }
 
 
@@ -165,7 +168,7 @@ def _plans(recipe: Recipe, simulator: Simulator, spec: EnvironmentSpec) -> Itera
     for iterations in CEM_ITERATIONS[1:]:
         planner = CEM(
             np.array(space.low), np.array(space.high), space.dtype,
-            horizon=horizon, iterations=iterations, samples=recipe.samples, elites=recipe.samples // 10,
+            horizon=horizon, iterations=iterations, samples=recipe.samples, elites=max(10, recipe.samples // 10),
         )  # fmt: skip
 
         def start(rng: np.random.Generator, planner: CEM = planner) -> Policy:
