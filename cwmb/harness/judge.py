@@ -9,7 +9,7 @@ import numpy as np
 from cwmb.protocols import BenchmarkProtocol
 from cwmb.sandbox import Sandbox
 from cwmb.scoring import Marks, Rules, compare, evaluate, mistakes
-from cwmb.types import NOT_RUN, Evaluation, Failure, Ints, Predictions, Program, Space, Transitions
+from cwmb.types import NOT_RUN, Bools, Evaluation, Failure, Floats, Ints, Predictions, Program, Space, Transitions
 
 
 @dataclass(frozen=True)
@@ -95,17 +95,16 @@ def _wrong(truth: Transitions, marks: Marks, feedback: np.random.Generator | Non
     return feedback.permutation(np.flatnonzero(wrong & truth.determined))
 
 
-def _same(predicted: Predictions, index: Ints, again: Predictions) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _same(predicted: Predictions, index: Ints, again: Predictions) -> Bools:
     said = np.asarray(predicted.status[index] != NOT_RUN)
-    return ~said | (
+    same = (
         (predicted.status[index] == again.status)
         & _equal(predicted.observations[index], again.observations).all(axis=1)
         & _equal(predicted.rewards[index], again.rewards)
         & (predicted.done[index] == again.done)
     )
+    return np.asarray(same | ~said)
 
 
-def _equal(
-    a: np.ndarray[tuple[int, ...], np.dtype[np.float64]], b: np.ndarray[tuple[int, ...], np.dtype[np.float64]]
-) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+def _equal(a: Floats, b: Floats) -> Bools:
     return np.asarray((a == b) | (np.isnan(a) & np.isnan(b)))

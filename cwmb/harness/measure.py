@@ -6,6 +6,7 @@ What was measured is kept episode by episode in ledgers below the output folder,
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -129,11 +130,8 @@ def _oracle(
     episodes = []
     for index in range(count):
         progress(f"{spec.id}: oracle, episode {index + 1}/{count}")
-        episodes.append(
-            ledger.entry(
-                "oracle", index, protocol.checksum, Episode, lambda index=index: oracle_episode(spec, protocol, index)
-            )
-        )
+        run = partial(oracle_episode, spec, protocol, index)
+        episodes.append(ledger.entry("oracle", index, protocol.checksum, Episode, run))
     returns = [e.total for e in episodes]
     mean, sem = summary(returns)
     return Returns(mean, sem, count, returns)
@@ -148,9 +146,9 @@ def oracle_episode(spec: EnvironmentSpec, protocol: BenchmarkProtocol, index: in
     planner: Planner = cls(np.array(space.low), np.array(space.high), np.dtype(space.dtype), **planner_.parameters)
     seed = planner_seed(spec, index)
     rng = np.random.default_rng(seed)
+    hidden = generator(index, spec.id, Purpose.ORACLE)  # what chance decides while planning
 
     def plan(observation: Floats) -> Plan:
-        hidden = generator(seed, spec.id, Purpose.PLANNER) if spec.stochastic else None
         model = SimulatorModel(own, real.snapshot(), hidden)
         return Plan(planner.plan(model, rng), model_steps=0, failed_steps=0, failure=None)
 

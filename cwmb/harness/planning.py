@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from cwmb.baselines import Returns, baselines
 from cwmb.catalog import EnvironmentSpec
@@ -48,7 +49,7 @@ def plan_episodes(
         if stopping():
             raise Interrupted
         stage(index, count)
-        run = lambda index=index: _episode(sandbox, simulator, spec, protocol, program, index)  # noqa: E731
+        run = partial(_episode, sandbox, simulator, spec, protocol, program, index)
         result.append(ledger.entry("episode", index, program.hash, Episode, run) if ledger else run())
     return result
 

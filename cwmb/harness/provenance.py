@@ -41,9 +41,10 @@ def commit() -> tuple[str | None, bool | None]:
 @cache
 def cpu_features() -> tuple[str, ...]:
     """Those instruction sets of this CPU that numpy dispatches on: they decide the last bit of exp and log."""
-    from numpy._core._multiarray_umath import __cpu_features__  # type: ignore[attr-defined]
+    import numpy as np
 
-    return tuple(sorted(name for name, present in __cpu_features__.items() if present))
+    extensions = np.show_config(mode="dicts")["SIMD Extensions"]
+    return (*extensions["baseline"], *extensions["found"])
 
 
 def _git(root: Path, *arguments: str) -> str:

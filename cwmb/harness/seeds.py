@@ -17,6 +17,7 @@ class Purpose(IntEnum):
     RANDOM_POLICY = 3
     AUDIT = 4
     REQUEST = 5
+    ORACLE = 6
 
 
 def sequence(seed: int, environment: str, purpose: Purpose, *index: int) -> np.random.SeedSequence:
