@@ -26,7 +26,8 @@ import openai
 
 from cwmb.errors import ContextExceeded, CwmbError, InfrastructureError
 from cwmb.models import chat
-from cwmb.types import Reply, Request, Usage
+from cwmb.models.prices import dollars
+from cwmb.types import Reply, Request
 
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0  # seconds between attempts, doubling
 LONGEST_RETRY_AFTER = 600.0  # seconds: an endpoint that asks for more is not worth waiting for
@@ -141,32 +142,14 @@ class OpenAI:
         visible = reply.usage.completion_tokens - reply.usage.reasoning_tokens
         if visible > limit and body.get("max_tokens") != limit:  # the endpoint's limit was not on the visible answer
             text, finish_reason = text[: len(text) * limit // visible], "length"
-        usage = replace(reply.usage, dollars=self._dollars(reply.usage, reply.model))
+        price = 0.0 if self._local else dollars(reply.usage, self._url, reply.model, self._model)
         return replace(
             reply,
             text=self._redacted(text),
             finish_reason=finish_reason,
-            usage=usage,
+            usage=replace(reply.usage, dollars=price),
             dropped=tuple(sorted(dropped)),
         )
-
-    def _dollars(self, usage: Usage, reported: str) -> float | None:
-        """What the call cost by the price list that is installed; None where it does not know the model."""
-        if self._local:
-            return 0.0
-        import genai_prices
-
-        tokens = genai_prices.Usage(
-            input_tokens=usage.prompt_tokens,
-            cache_read_tokens=usage.cached_tokens,
-            output_tokens=usage.completion_tokens,
-        )
-        for model in (reported, self._model):
-            try:
-                return float(genai_prices.calc_price(tokens, model, provider_api_url=self._url).total_price)
-            except (LookupError, ValueError):
-                continue
-        return None
 
     def _failure(self, trouble: str) -> InfrastructureError:
         return InfrastructureError(f"{self.name} at {self._host}: {self._one_line(trouble)}")
