@@ -178,6 +178,32 @@ def test_without_fix_a_bug_counts_at_once():
     assert tree.nodes[0].value == pytest.approx(0.3)
 
 
+def test_improve_falls_behind_good_programs_unless_it_is_expected_by_its_gain():
+    def kinds(score, **options):
+        return [p.kind for p in run(GifMcts(**options), [score] * 5)[0].prompts]
+
+    # What is expected of an improve that was never tried stays 0.55, whatever the program at hand.
+    assert "improve" in kinds(0.6)
+    assert kinds(0.9) == ["generate"] * 5
+    assert kinds(0.9, improve_by_gain=True)[1] == "improve"
+
+
+def test_golden_gain():
+    script, _ = run(GifMcts(improve_by_gain=True), [0.6, "raises", 0.9, 0.7, 0.5])
+    assert steps(script)[:4] == [
+        ("generate", [None], None),
+        ("improve", [None, 0], 0),
+        ("fix", [None, 0, 1], 1),
+        ("improve", [None, 0, 1, 2], 2),
+    ]
+    assert choices(script.prompts[1], 1)[("improve", None)][0] == pytest.approx(0.65)
+    # The fixed improve gained 0.3: (2 · 0.05 + 0.3) / 3 more than 0.9 is more than there is.
+    assert choices(script.prompts[3], 3)[("improve", None)][0] == 1.0
+    # Then one lost 0.2: (2 · 0.05 + 0.3 - 0.2) / 4.
+    here = [step["node"] for step in script.prompts[4].note["path"]].index(0)
+    assert choices(script.prompts[4], here)[("improve", None)][0] == pytest.approx(0.65)
+
+
 def test_options_that_make_no_sense_are_refused():
     with pytest.raises(CwmbError, match="lines must be at least 1, not 0"):
         GifMcts(lines=0)
@@ -232,6 +258,7 @@ options = st.builds(
     generate=st.booleans(),
     improve=st.booleans(),
     fix=st.booleans(),
+    improve_by_gain=st.booleans(),
 )
 
 

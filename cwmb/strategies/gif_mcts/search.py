@@ -11,7 +11,7 @@ import numpy as np
 from cwmb.errors import CwmbError
 from cwmb.models import prompts
 from cwmb.strategies.gif_mcts.tree import Action, Node, count_lines, head
-from cwmb.strategies.gif_mcts.value import Weights, siblings_mean, tree_mean
+from cwmb.strategies.gif_mcts.value import Weights, improved, siblings_mean, tree_mean
 from cwmb.types import Completion, Evaluate, LanguageModel, Program, Prompt, Task
 
 # What the branch of a program with a bug counts for until the first attempt to fix it.
@@ -24,7 +24,9 @@ class GifMcts:
 
     lines: L, the lines of code by which a node's state is longer than its parent's; exploration: C of the selection
     rule; fix_attempts: f, after how many failed fixes in a row a branch is closed; generate, improve, fix: whether the
-    action exists (the paper's ablations); without generate, the root still writes programs until one can be worked on.
+    action exists (the paper's ablations); without generate, the root still writes programs until one can be worked on;
+    improve_by_gain: expect of an improve the score of the program at hand plus the mean gain of improves so far. The
+    paper expects the mean score of improves, which falls behind once programs are better than that from the start.
     """
 
     lines: int = 2
@@ -33,6 +35,7 @@ class GifMcts:
     generate: bool = True
     improve: bool = True
     fix: bool = True
+    improve_by_gain: bool = False
 
     def __post_init__(self) -> None:
         for name in ("lines", "fix_attempts"):
@@ -111,13 +114,18 @@ class Tree:
             if child.action is not None and self.is_open(child):
                 found.append((child.action, child, self.value(child)))
         for action in self.offers(node):
-            value = self.weights[action].predict(tree_mean(action, self.nodes), siblings_mean(action, node))
-            found.append((action, None, value))
+            found.append((action, None, self.expected(node, action)))
         return [Choice(action, child, value, value + self.exploration(node, action)) for action, child, value in found]
 
     def exploration(self, node: Node, action: Action) -> float:
         """The bonus of an action type at a node: large while it has rarely been expanded there."""
         return self.options.exploration * sqrt(log(node.visits) / (len(node.same(action)) + 1))
+
+    def expected(self, node: Node, action: Action) -> float:
+        """The value of an action that has not been expanded."""
+        if action == "improve" and self.options.improve_by_gain:
+            return improved(node, self.nodes)
+        return self.weights[action].predict(tree_mean(action, self.nodes), siblings_mean(action, node))
 
     def value(self, node: Node) -> float:
         """The value of an expanded node; while its bug is being worked on a temporary one, which nobody else sees."""
@@ -188,6 +196,7 @@ class Tree:
             node.visits += node is not child
             if not pending:
                 if node.scores == 0 and node.action is not None:
+                    node.first_score = score
                     self.weights[node.action].learn(node.tree_mean, node.siblings_mean, score)
                 node.total += score
                 node.scores += 1

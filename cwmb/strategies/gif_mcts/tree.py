@@ -21,7 +21,7 @@ class Node:
     a generate continues from; failed_fixes: in a row up to this node, 0 where the program runs
 
     visits: 1 and one more for each node below; total, scores: sum and number of the scores that came up from this node
-    and those below.
+    and those below; first_score: the first one of them, the node's own or that of the program that fixed it
     """
 
     parent: Node | None = None
@@ -37,6 +37,7 @@ class Node:
     visits: int = 1
     total: float = 0.0
     scores: int = 0
+    first_score: float | None = None
     children: list[Node] = field(default_factory=list)
 
     @property

@@ -11,6 +11,7 @@ from cwmb.strategies.gif_mcts.tree import Action, Node
 # observations that expectation counts as.
 PRIORS: dict[Action, float] = {"generate": 0.5, "improve": 0.55, "fix": 0.5}
 PRIOR_COUNT = 2
+PRIOR_GAIN = 0.05  # that an improve makes on the program that it is shown
 
 
 def tree_mean(action: Action, nodes: Iterable[Node]) -> float:
@@ -23,6 +24,18 @@ def siblings_mean(action: Action, parent: Node) -> float | None:
     """v_L: mean value of the children that an action of this type led to; None if there are none."""
     values = [node.value for node in parent.same(action) if node.value is not None]
     return sum(values) / len(values) if values else None
+
+
+def improved(node: Node, nodes: Iterable[Node]) -> float:
+    """Ours, not the paper's: the score of a node's program and the mean gain of all improves so far, with its prior."""
+    gains = [
+        child.first_score - child.parent.first_score
+        for child in nodes
+        if child.action == "improve" and child.parent is not None
+        if child.first_score is not None and child.parent.first_score is not None
+    ]
+    gain = (PRIOR_COUNT * PRIOR_GAIN + sum(gains)) / (PRIOR_COUNT + len(gains))
+    return min(max((node.first_score or 0.0) + gain, 0.0), 1.0)
 
 
 @dataclass
