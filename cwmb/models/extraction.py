@@ -40,8 +40,9 @@ def extract(text: str, prefix: str = "") -> tuple[Program | None, Failure | None
         (program, None); or (None, failure) of kind ``no_code`` or ``too_large``; or both for a ``syntax_error``, so
         that the program can be shown to a model that fixes it.
     """
-    text = text.encode("utf-8", "replace").decode()  # half a surrogate pair cannot be written to a file
-    text = text.removeprefix("\ufeff").replace("\r\n", "\n")
+    # Half a surrogate pair cannot be written to a file.
+    text, prefix = (s.encode("utf-8", "replace").decode().replace("\r\n", "\n") for s in (text, prefix))
+    text = text.removeprefix("\ufeff")
     search = _Search(prefix)
     visible = _THOUGHT_END.split(_THOUGHT.sub("\n", text))[-1]
     for part in (visible, text) if visible != text else (text,):
@@ -175,21 +176,28 @@ def _bare(text: str) -> Iterator[str]:
         yield text
         return
     before = [i for i in range(heads[-1]) if lines[i][:1].strip() and _STATEMENT.match(lines[i])]
+    end = _prose_begins(lines, heads[-1])
+    code_first = _is_bare("\n".join(lines[end:]))
     for start in [*before[:_MAX_STARTS], heads[-1]]:
-        yield "\n".join(lines[start:])
-        yield _without_prose(lines[start:], heads[-1] - start)
+        whole, code = "\n".join(lines[start:]), "\n".join(lines[start:end])
+        yield from (code, whole) if code_first else (whole, code)
 
 
-def _without_prose(lines: list[str], head: int) -> str:
-    """The lines up to the first one after head that stands at the margin and is no Python, or a bare expression."""
+def _prose_begins(lines: list[str], head: int) -> int:
+    """The first line after head that stands at the margin and is no Python by itself, or a bare expression."""
     length = 0
     for i in range(head + 1, len(lines)):
         length += len(lines[i])
         if length > MAX_BYTES:
             break
-        at_margin = lines[i][:1].strip() and lines[i][0] not in ")]}#"
-        if at_margin and not _DEFINITION.match(lines[i]):
-            statement = _parse(lines[i] + "\n")
-            if isinstance(statement, Failure) or all(isinstance(n, ast.Expr | ast.AnnAssign) for n in statement.body):
-                return "\n".join(lines[:i])
-    return "\n".join(lines)
+        if not lines[i][:1].strip() or lines[i][0] in ")]}#" or _DEFINITION.match(lines[i]):
+            continue
+        if isinstance(_parse(lines[i] + "\n"), Failure) or _is_bare(lines[i]):
+            return i
+    return len(lines)
+
+
+def _is_bare(source: str) -> bool:
+    """Whether source is Python only by chance: words that are names (``Done``), or annotate one (``Note: this``)."""
+    tree = _parse(source + "\n")
+    return not isinstance(tree, Failure) and all(isinstance(n, ast.Expr | ast.AnnAssign) for n in tree.body)
