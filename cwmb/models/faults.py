@@ -32,15 +32,13 @@ def with_faults(source: str, count: int, rng: Random) -> str:
         SyntaxError: the source is not a program.
     """
     tree = ast.parse(source)
+    finders, weights = zip(*_KINDS, strict=True)
     for _ in range(count):
-        before = ast.dump(tree)
-        for _ in range(8):  # a fault may cancel an earlier one
-            kinds, weights = zip(*_KINDS, strict=True)
-            places = rng.choices(kinds, weights)[0](tree, rng)
+        for _ in range(8):
+            places = rng.choices(finders, weights)[0](tree, rng)
             if places:
                 rng.choice(places)()
-                if ast.dump(tree) != before:
-                    break
+                break
     return ast.unparse(ast.fix_missing_locations(tree))
 
 
@@ -90,14 +88,10 @@ def _is_number(node: ast.AST) -> bool:
 def _wrong_constants(tree: ast.AST, rng: Random) -> list[Make]:
     def wrong(value: float) -> float:
         if isinstance(value, int):
-            return rng.choice((value + 1, max(value - 1, 0), 2 * value + 1))
+            return rng.choice((value + 1, 2 * value + 1, value - 1 if value > 0 else 2))
         return float(f"{value * rng.choice((0.1, 0.5, 0.9, 1.1, 2.0, 10.0)):.6g}") if value else 1.0
 
-    return [
-        partial(put, ast.Constant(wrong(node.value)))
-        for node, put in _slots(tree)
-        if isinstance(node, ast.Constant) and _is_number(node)
-    ]
+    return [partial(put, ast.Constant(wrong(ast.literal_eval(node)))) for node, put in _slots(tree) if _is_number(node)]
 
 
 def _flipped_signs(tree: ast.AST, rng: Random) -> list[Make]:
@@ -157,10 +151,10 @@ def _wrong_rewards(tree: ast.AST, rng: Random) -> list[Make]:
             if any(word in ast.unparse(node.targets[0]) for word in ("reward", "cost", "penalty", "effort")):
                 places = [(node.value, partial(setattr, node, "value")), *_slots(node.value)]
         elif isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple) and len(node.value.elts) == 3:
-            reward, put = node.value.elts[1], partial(node.value.elts.__setitem__, 1)
-            places = [(reward, put), *_slots(reward)]
+            reward, put_reward = node.value.elts[1], partial(node.value.elts.__setitem__, 1)
+            places = [(reward, put_reward), *_slots(reward)]
             if _is_number(reward):
-                terms += [partial(put, ast.Constant(value)) for value in (0.0, 1.0)]
+                terms.append(partial(put_reward, ast.Constant(0.0 if ast.literal_eval(reward) else 1.0)))
         for part, put in places:
             if isinstance(part, ast.BinOp) and isinstance(part.op, ast.Add | ast.Sub):
                 terms += [partial(put, part.left), partial(put, part.right)]
@@ -171,9 +165,13 @@ def _never_done(tree: ast.AST, rng: Random) -> list[Make]:
     ends: list[Make] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "done":
-            ends.append(partial(setattr, node, "value", ast.Constant(False)))
+            end, put = node.value, partial(setattr, node, "value")
         elif isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple) and len(node.value.elts) == 3:
-            ends.append(partial(node.value.elts.__setitem__, 2, ast.Constant(False)))
+            end, put = node.value.elts[2], partial(node.value.elts.__setitem__, 2)
+        else:
+            continue
+        if not isinstance(end, ast.Constant):
+            ends.append(partial(put, ast.Constant(False)))
     return ends
 
 

@@ -23,14 +23,14 @@ class Environment:
         self.state = (math.atan2(sin1, cos1), math.atan2(sin2, cos2), speed1, speed2)
 
     def accelerations(self, angle1, angle2, speed1, speed2, torque):
-        m, l, c = self.MASS, self.LENGTH, self.CENTRE
+        m, length, c = self.MASS, self.LENGTH, self.CENTRE
         cosine, sine = math.cos(angle2), math.sin(angle2)
-        d1 = m * c**2 + m * (l**2 + c**2 + 2 * l * c * cosine) + 2 * self.INERTIA
-        d2 = m * (c**2 + l * c * cosine) + self.INERTIA
+        d1 = m * c**2 + m * (length**2 + c**2 + 2 * length * c * cosine) + 2 * self.INERTIA
+        d2 = m * (c**2 + length * c * cosine) + self.INERTIA
         gravity2 = m * c * self.GRAVITY * math.sin(angle1 + angle2)
-        gravity1 = (m * c + m * l) * self.GRAVITY * math.sin(angle1) + gravity2
-        bias = gravity1 - m * l * c * sine * (speed2**2 + 2 * speed1 * speed2)
-        drive = torque + d2 / d1 * bias - m * l * c * speed1**2 * sine - gravity2
+        gravity1 = (m * c + m * length) * self.GRAVITY * math.sin(angle1) + gravity2
+        bias = gravity1 - m * length * c * sine * (speed2**2 + 2 * speed1 * speed2)
+        drive = torque + d2 / d1 * bias - m * length * c * speed1**2 * sine - gravity2
         acc2 = drive / (m * c**2 + self.INERTIA - d2**2 / d1)
         acc1 = -(d2 * acc2 + bias) / d1
         return acc1, acc2

@@ -25,7 +25,6 @@ class Environment:
 
     def __init__(self):
         self.state = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
-        self.tip = (0.0, 2 * self.LENGTH)
         self.stop_force = 0.0
 
     def set_state(self, observation):

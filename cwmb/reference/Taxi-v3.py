@@ -5,7 +5,7 @@ class Environment:
     SIZE = 5
     STANDS = ((0, 0), (0, 4), (4, 0), (4, 3))
     IN_TAXI = 4
-    WALLS = {(0, 1), (1, 1), (3, 0), (4, 0), (3, 2), (4, 2)}  # cells with a wall on their eastern side
+    WALLS = ((0, 1), (1, 1), (3, 0), (4, 0), (3, 2), (4, 2))  # cells with a wall on their eastern side
 
     def __init__(self):
         self.set_state(0)

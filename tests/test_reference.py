@@ -1,0 +1,232 @@
+"""The reference world models against the real environments."""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cwmb import reference
+from cwmb.adapters import make
+from cwmb.catalog import environment, environment_ids
+from cwmb.errors import CwmbError
+from cwmb.simulator import Simulator
+
+# What was measured on random-policy transitions at a tolerance of 1e-5: shares of observation elements, rewards and
+# ends predicted right. Pusher misses the moving object, Reacher the turns of its elbow beyond half a circle, and the
+# last six have no contacts: of them, only what follows from the observation and the action is right.
+EXACT = (1.0, 1.0, 1.0)
+ACCURACY = {
+    "Reacher-v4": (0.99, 1.0, 1.0),
+    "Pusher-v4": (0.98, 1.0, 1.0),
+    "HalfCheetah-v4": (0.0, 0.0, 1.0),
+    "Hopper-v4": (0.0, 0.0, 0.98),
+    "Walker2d-v4": (0.0, 0.0, 0.95),
+    "Ant-v4": (0.0, 0.0, 0.99),
+    "Humanoid-v4": (0.3, 0.0, 0.98),
+    "HumanoidStandup-v4": (0.25, 0.0, 1.0),
+}
+KINEMATIC = ("HalfCheetah-v4", "Hopper-v4", "Walker2d-v4", "Ant-v4", "Humanoid-v4", "HumanoidStandup-v4")
+DETERMINISTIC = [name for name in environment_ids() if name != "Blackjack-v1"]
+ROLLED = [name for name in DETERMINISTIC if name not in (*KINEMATIC, "Pusher-v4")]
+CONTINUOUS = [name for name in environment_ids() if environment(name).group == "continuous"]
+
+
+@cache
+def simulator(name: str) -> Simulator:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return make(environment(name))
+
+
+def load(name: str) -> Any:
+    namespace: dict[str, Any] = {}
+    exec(compile(reference.program(name).source, f"{name}.py", "exec"), namespace)
+    return namespace["Environment"]()
+
+
+def random_transitions(name: str, n: int, seed: int = 0) -> list[tuple[Any, Any, Any, float, bool]]:
+    """Transitions of a random policy, half of its episodes with actions that change slowly."""
+    real, rng, rows = simulator(name), np.random.default_rng(seed), []
+    low, high = np.array(real.action_space.low), np.array(real.action_space.high)
+    episode = 0
+    while len(rows) < n:
+        observation, action, episode = real.reset(seed=seed + episode), None, episode + 1
+        for _ in range(50):
+            if real.action_space.kind == "discrete":
+                action = rng.integers(low[0], high[0] + 1, 1).astype(float)
+            else:
+                fresh = rng.uniform(low, high)
+                action = fresh if action is None or episode % 2 else np.clip(0.9 * action + 0.44 * fresh, low, high)
+                action = action.astype(real.action_space.dtype).astype(np.float64)
+            after, reward, terminated, truncated = real.step(action)
+            rows.append((observation, action, after, reward, terminated))
+            observation = after
+            if terminated or truncated:
+                break
+    return rows[:n]
+
+
+def predict(name: str, program: Any, observation: Any, action: Any) -> tuple[Any, float, bool]:
+    real = simulator(name)
+    program.set_state(real.observation_space.decode(observation))
+    return program.step(real.action_space.decode(action))
+
+
+def close(predicted: Any, true: Any, tolerance: float = 1e-5) -> np.ndarray:
+    return np.isclose(np.asarray(predicted, dtype=float), true, rtol=tolerance, atol=tolerance)
+
+
+def test_there_is_a_program_for_every_environment() -> None:
+    assert sorted(reference.environments()) == sorted(environment_ids())
+    with pytest.raises(CwmbError, match="CartPole-v1"):
+        reference.program("CartPole-v2")
+
+
+@pytest.mark.parametrize("name", environment_ids())
+def test_it_keeps_the_contract(name: str) -> None:
+    source = reference.program(name).source
+    imports = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Import | ast.ImportFrom)]
+    assert {alias.name for node in imports for alias in node.names} <= {"numpy", "math"}
+    program, real = load(name), simulator(name)
+    for observation, action, *_ in random_transitions(name, 5):
+        after, reward, done = predict(name, program, observation, action)
+        assert type(reward) is float
+        assert type(done) is bool
+        if real.observation_space.kind == "box":
+            assert after.shape == observation.shape
+            assert after.dtype == np.float64
+        else:
+            assert type(after) is (int if real.observation_space.kind == "discrete" else tuple)
+
+
+@pytest.mark.parametrize("name", DETERMINISTIC)
+def test_it_is_as_accurate_as_was_measured(name: str) -> None:
+    program, parts = load(name), []
+    for observation, action, after, reward, terminated in random_transitions(name, 200):
+        predicted = predict(name, program, observation, action)
+        state = np.nan if terminated else close(np.atleast_1d(predicted[0]), after).mean()
+        parts.append((state, close(predicted[1], reward), predicted[2] == terminated))
+    state, rewards, done = np.nanmean(np.array(parts, dtype=float), axis=0)
+    least = ACCURACY.get(name, EXACT)
+    assert (state >= least[0], rewards >= least[1], done >= least[2]) == (True, True, True), (state, rewards, done)
+
+
+@pytest.mark.parametrize("name", ["CliffWalking-v0", "Taxi-v3"])
+def test_every_state_and_action_of_a_grid_is_right(name: str) -> None:
+    real, program = simulator(name), load(name)
+    for state in range(int(real.observation_space.high[0]) + 1):
+        for action in range(int(real.action_space.high[0]) + 1):
+            real.restore(np.array([float(state)]))
+            after, reward, terminated, _ = real.step(np.array([float(action)]))
+            assert predict(name, program, [state], [action]) == (int(after[0]), reward, terminated), (state, action)
+
+
+@pytest.mark.parametrize("name", ROLLED)
+def test_it_can_be_rolled_like_the_real_environment(name: str) -> None:
+    rows = random_transitions(name, 50, seed=7)
+    real, program = simulator(name), load(name)
+    program.set_state(real.observation_space.decode(rows[0][0]))
+    for _, action, after, _, terminated in rows[:20]:
+        predicted, _, done = program.step(real.action_space.decode(action))
+        assert close(np.atleast_1d(predicted), after, 1e-3).all()
+        if terminated:
+            assert done
+            break
+
+
+@pytest.mark.parametrize(
+    ("name", "speed"), [("InvertedPendulum-v4", 2.0), ("InvertedDoublePendulum-v4", 2.0), ("InvertedPendulum-v4", 0.1)]
+)
+def test_the_end_of_the_rail_is_right(name: str, speed: float) -> None:
+    real, program = simulator(name), load(name)
+    for x in np.linspace(-1.02, 1.02, 18):
+        observation = np.array([x, 0.05, 0.0, 0.0])
+        observation[2] = speed * np.sign(x)
+        if "Double" in name:
+            observation = np.array([x, 0.05, -0.02, 1.0, 1.0, speed * np.sign(x), 0.3, -0.2, 0.0, 0.0, 0.0])
+        for force in (-1.0, 1.0):
+            real.restore(observation)
+            after, reward, terminated, _ = real.step(np.array([force]))
+            predicted = predict(name, program, observation, np.array([force]))
+            assert close(predicted[0], after).all()
+            assert close(predicted[1], reward)
+            assert predicted[2] == terminated
+
+
+# The joints' limits, by the place of their angle in the observation.
+LIMITS = {
+    "Swimmer-v4": {1: (-1.7454, 1.7454), 2: (-1.7454, 1.7454)},
+    "Pusher-v4": dict(
+        enumerate(
+            [(-2.2854, 1.7147), (-0.5236, 1.3963), (-1.5, 1.7), (-2.3213, 0.0), (-1.5, 1.5), (-1.094, 0.0), (-1.5, 1.5)]
+        )
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_all_joints_beyond_their_limits_are_right(name: str) -> None:
+    real, program, rng = simulator(name), load(name), np.random.default_rng(0)
+    for row in random_transitions(name, 10):
+        observation, action = row[0].copy(), row[1]
+        for joint, (low, high) in LIMITS[name].items():
+            observation[joint] = (low - rng.uniform(0, 0.05), high + rng.uniform(0, 0.05))[rng.integers(2)]
+        real.restore(observation)
+        after, *_ = real.step(action)
+        seen = slice(14) if name == "Pusher-v4" else slice(None)
+        assert close(predict(name, program, observation, action)[0][seen], after[seen], 1e-4).all()
+
+
+@pytest.mark.parametrize("name", environment_ids())
+def test_nothing_is_carried_from_one_transition_to_the_next(name: str) -> None:
+    rows = random_transitions(name, 30)
+    program = load(name)
+    forwards = [predict(name, program, row[0], row[1]) for row in rows]
+    backwards = [predict(name, program, row[0], row[1]) for row in reversed(rows)][::-1]
+    for first, second in zip(forwards, backwards, strict=True):
+        assert np.array_equal(np.atleast_1d(first[0]), np.atleast_1d(second[0]))
+        assert first[1:] == second[1:]
+
+
+@pytest.mark.parametrize("name", CONTINUOUS)
+def test_long_plans_stay_finite(name: str) -> None:
+    real, program, rng = simulator(name), load(name), np.random.default_rng(0)
+    for _ in range(3):
+        program.set_state(real.observation_space.decode(real.reset(seed=1)))
+        corner = np.where(rng.random(real.action_space.size) < 0.5, real.action_space.low, real.action_space.high)
+        for _ in range(100):
+            after, reward, done = program.step(np.array(corner))
+            assert np.isfinite(after).all()
+            assert np.isfinite(reward)
+            if done:
+                break
+
+
+class TestBlackjack:
+    def test_what_does_not_depend_on_cards_is_right(self) -> None:
+        program = load("Blackjack-v1")
+        for observation, action, after, reward, terminated in random_transitions("Blackjack-v1", 200):
+            predicted = predict("Blackjack-v1", program, observation, action)
+            assert predicted[0][1] == after[1]  # the dealer's card stays
+            if action[0] == 0:
+                assert predicted[2] is terminated is True
+                assert predicted[0] == tuple(after)
+            elif observation[2] or observation[0] <= 11:
+                assert (predicted[1], predicted[2]) == (reward, terminated) == (0.0, False)
+
+    def test_the_likeliest_outcome_is_predicted(self) -> None:
+        program = load("Blackjack-v1")
+        for observation, action, outcome in [
+            ((20, 6, 0), 0, ((20, 6, 0), 1.0, True)),
+            ((13, 10, 0), 0, ((13, 10, 0), -1.0, True)),
+            ((20, 10, 0), 1, ((30, 10, 0), -1.0, True)),
+            ((5, 10, 0), 1, ((15, 10, 0), 0.0, False)),
+            ((17, 10, 1), 1, ((17, 10, 0), 0.0, False)),
+        ]:
+            program.set_state(observation)
+            assert program.step(action) == outcome
