@@ -109,6 +109,14 @@ def double_cart_hits_stop(rng: np.random.Generator) -> Floats:
     return np.array([side * rng.uniform(0.9, 0.97), *angles, side * rng.uniform(0.5, 2.0), *np.zeros(5)])
 
 
+def double_poles_race(rng: np.random.Generator) -> Floats:
+    """InvertedDoublePendulum: the upper pole turning almost at 10 rad/s, above which the observation clips."""
+    first, second = rng.uniform(-0.3, 0.3, 2)
+    angles = [np.sin(first), np.sin(second), np.cos(first), np.cos(second)]
+    speeds = _sign(rng) * np.array([0.0, rng.uniform(-6.0, -3.0), rng.uniform(9.0, 10.0)])
+    return np.array([rng.uniform(-0.5, 0.5), *angles, *speeds, *np.zeros(3)])
+
+
 EDGES: dict[str, tuple[Edge, ...]] = {
     "CartPole-v1": (cart_leaves_track, pole_falls),
     "MountainCar-v0": (car_hits_wall, car_reaches_goal, car_at_full_speed),
@@ -117,5 +125,5 @@ EDGES: dict[str, tuple[Edge, ...]] = {
     "Pendulum-v1": (pendulum_races,),
     "Reacher-v4": (reacher_joint_stops,),
     "InvertedPendulum-v4": (cart_hits_stop,),
-    "InvertedDoublePendulum-v4": (double_cart_hits_stop,),
+    "InvertedDoublePendulum-v4": (double_cart_hits_stop, double_poles_race),
 }
