@@ -1,0 +1,62 @@
+"""Tables, comparisons and curves made of records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from cwmb.report.table import Table
+
+
+def report(paths: Sequence[Path], format_: str = "markdown", published: bool = False) -> str:
+    """The tables of runs (folders or records files), or with ``published`` the paper's tables, ours beside them.
+
+    Raises:
+        CwmbError: there is no such format or nothing to show, or the runs' figures cannot stand in one table.
+    """
+    from cwmb.errors import unknown
+    from cwmb.report.render import FORMATS, render
+
+    if format_ not in FORMATS:  # before any work
+        raise unknown("format", format_, FORMATS)
+    return render(tables(paths, published), format_)
+
+
+def tables(paths: Sequence[Path], published: bool = False) -> list[Table]:
+    """As report, but as values."""
+    from cwmb.report.anytime import anytime_table, curves
+    from cwmb.report.configuration import configurations
+    from cwmb.report.frame import frame, read_runs
+    from cwmb.report.published import published_tables
+    from cwmb.report.results import environment_tables, interval_table, main_table, spend_table
+
+    if published and not paths:
+        return published_tables([])
+    runs = read_runs(paths)
+    found = configurations(frame(runs))
+    if published:
+        return published_tables(found)
+    main = [main_table(found), *environment_tables(found), spend_table(found), interval_table(found)]
+    return [*main, *anytime_table(curves(runs), found)]
+
+
+def terminal(paths: Sequence[Path]) -> str:
+    """The main table and those by environment (of whole runs) as plain text for a terminal of 120 columns."""
+    from cwmb.report.configuration import configurations
+    from cwmb.report.frame import frame, read_runs
+    from cwmb.report.render import text
+    from cwmb.report.results import environment_tables, main_table
+
+    found = configurations(frame(read_runs(paths)))
+    return text([main_table(found), *environment_tables([c for c in found if not c.flags["early"]])])
+
+
+def compare(run_a: Path, run_b: Path) -> list[Table]:
+    """Two runs of one configuration each, compared on the cells that they share.
+
+    Raises:
+        CwmbError: they cannot be compared or share no cell.
+    """
+    from cwmb.report.comparison import comparison_tables
+
+    return comparison_tables(run_a, run_b)

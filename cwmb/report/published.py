@@ -1,0 +1,274 @@
+"""The paper's tables, from its figures in ``results/published/``, with our rows in the same layout beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from cwmb.baselines import baselines
+from cwmb.data import data_path
+from cwmb.errors import CwmbError
+from cwmb.report.configuration import Configuration
+from cwmb.report.results import MARKS, average, combined_error, identity, notes
+from cwmb.report.table import Column, Estimate, Table, Value, estimate
+
+FILE = "arxiv-2405.15383.json"
+PAPER = "paper"
+OURS = "cwmb"
+SOURCE = Column("source", "source")
+MODEL, STRATEGY, BUDGET = Column("model", "model"), Column("strategy", "strategy"), Column("budget", "calls")
+
+Row = Mapping[str, Any]
+
+
+@cache
+def published_rows(table: str) -> list[dict[str, Any]]:
+    """The rows of a table of the paper, by its number (``10 and 11`` is one).
+
+    Raises:
+        CwmbError: the file with the paper's figures is missing or malformed.
+    """
+    path = data_path("results", "published", FILE)
+    try:
+        content = msgspec.json.decode(path.read_bytes())
+        return list(content["tables"][table]["rows"])
+    except (OSError, msgspec.DecodeError, KeyError, TypeError) as error:
+        raise CwmbError(f"{path}: cannot read table {table} ({error}); restore the file") from error
+
+
+def published_tables(ours: Sequence[Configuration]) -> list[Table]:
+    """Every table of the paper that holds results; ours may be empty."""
+    return [
+        _apps(),
+        _main(ours),
+        _rtfm(),
+        _ablations(ours),
+        _inference_time(),
+        *_by_environment(ours),
+        _raw_returns(ours),
+    ]
+
+
+# ---------------------------------------------------------------------------- tables that only the paper has rows for
+
+
+def _apps() -> Table:
+    columns = (SOURCE, MODEL, STRATEGY, Column("samples", "samples"), Column("strict_accuracy", "strict, %", digits=1))
+    rows = (
+        (PAPER, row["model"], row["strategy"], row["samples"], _figure(row["strict_accuracy"]))
+        for row in published_rows("1")
+    )
+    return Table(
+        "published 1",
+        "Table 1 of arXiv 2405.15383: APPS, competition split, share of problems solved completely.",
+        columns,
+        tuple(rows),
+    )
+
+
+def _rtfm() -> Table:
+    columns = (SOURCE, MODEL, STRATEGY, BUDGET, Column("accuracy", "accuracy"), Column("return", "return"))
+    rows = (
+        (PAPER, row["model"], row["strategy"], row["budget"], _figure(row["accuracy"]), _figure(row["return"]))
+        for row in published_rows("3")
+    )
+    return Table(
+        "published 3", "Table 3 of arXiv 2405.15383: RTFM, accuracy and normalised return.", columns, tuple(rows)
+    )
+
+
+def _inference_time() -> Table:
+    columns = (
+        SOURCE,
+        Column("environment", "environment"),
+        Column("language_model", "language model, s", digits=1),
+        Column("program", "program, s", digits=5),
+    )
+    rows = ((PAPER, row["environment"], row["language_model"], row["program"]) for row in published_rows("8"))
+    return Table(
+        "published 8",
+        "Table 8 of arXiv 2405.15383: seconds for one predicted step, by GPT-4 itself and by a program.",
+        columns,
+        tuple(rows),
+    )
+
+
+# ------------------------------------------------------------------------------------------- tables with rows of ours
+
+_FIGURES = {
+    "discrete_accuracy": "discrete acc.",
+    "discrete_return": "return",
+    "continuous_accuracy": "continuous acc.",
+    "continuous_return": "return",
+}
+
+
+def _main(ours: Sequence[Configuration]) -> Table:
+    columns = (SOURCE, MODEL, STRATEGY, BUDGET, *(Column(*item) for item in _FIGURES.items()), MARKS)
+    rows: list[tuple[Value, ...]] = [
+        (PAPER, row["model"], row["strategy"], row["budget"], *_figures(row), None) for row in published_rows("2")
+    ]
+    for configuration in ours:
+        label, model, budget = identity(configuration)
+        rows.append((OURS, model, label, budget, *_averages(configuration), configuration.marks))
+    return Table(
+        "published 2",
+        "Table 2 of arXiv 2405.15383: accuracy and normalised return over the environments with discrete and with "
+        "continuous actions.",
+        columns,
+        tuple(rows),
+        (
+            "The paper's errors of accuracies are standard errors over environments and seeds, as ours are; those of "
+            "its returns are smaller than that, and are not explained.",
+            *_notes(ours),
+        ),
+    )
+
+
+def _ablations(ours: Sequence[Configuration]) -> Table:
+    columns = (SOURCE, MODEL, Column("variant", "variant"), BUDGET, *(Column(*i) for i in _FIGURES.items()), MARKS)
+    rows: list[tuple[Value, ...]] = [
+        (PAPER, "Llama 3 70B", row["variant"], 50, *_figures(row), None) for row in published_rows("6")
+    ]
+    own = [c for c in ours if c.first("strategy") == "gif_mcts"]
+    for configuration in own:
+        _, model, budget = identity(configuration)
+        rows.append((OURS, model, _variant(configuration), budget, *_averages(configuration), configuration.marks))
+    return Table(
+        "published 6",
+        "Table 6 of arXiv 2405.15383: GIF-MCTS without one of its actions.",
+        columns,
+        tuple(rows),
+        _notes(own),
+    )
+
+
+def _variant(configuration: Configuration) -> str:
+    """``full``, ``no_fix``, …, then the options that the paper does not vary."""
+    options = msgspec.json.decode(configuration.first("options"))
+    without = [f"no_{action}" for action in ("generate", "improve", "fix") if options.get(action) is False]
+    others = [word for word in configuration.label.split()[1:] if not word.endswith("=false")]
+    return " ".join([*(without or ["full"]), *others])
+
+
+def _by_environment(ours: Sequence[Configuration]) -> Iterator[Table]:
+    published = published_rows("10 and 11")
+    strategies = list(dict.fromkeys(row["strategy"] for row in published))
+    environments = list(dict.fromkeys(row["environment"] for row in published))
+    for model in dict.fromkeys(row["model"] for row in published):
+        figures = {(row["environment"], row["strategy"]): row for row in published if row["model"] == model}
+        columns = [Column("environment", "environment")]
+        for strategy in strategies:
+            columns += _pair(f"paper_{strategy}", f"{strategy}, paper")
+        for i, configuration in enumerate(ours):
+            columns += _pair(f"cwmb_{i}", _heading(configuration))
+        rows = [
+            (
+                environment,
+                *(figures[environment, s][key] for s in strategies for key in ("accuracy", "return")),
+                *(value for c in ours for value in _accuracy_and_return(c, environment)),
+            )
+            for environment in environments
+        ]
+        yield Table(
+            f"published 10 and 11, {model}",
+            f"Tables 10 and 11 of arXiv 2405.15383, {model}: accuracy and normalised return by environment.",
+            tuple(columns),
+            tuple(rows),
+            _notes(ours),
+        )
+
+
+def _pair(key: str, title: str) -> list[Column]:
+    return [Column(f"{key}_accuracy", f"{title}: accuracy"), Column(f"{key}_return", "return")]
+
+
+_RETURNS = {
+    "random": "random",
+    "cql": "CQL",
+    "gif_mcts_llama3_70b": "gif_mcts, Llama 3 70B",
+    "gif_mcts_gpt4_turbo": "gif_mcts, GPT-4 Turbo",
+    "oracle": "oracle",
+}
+
+
+def _raw_returns(ours: Sequence[Configuration]) -> Table:
+    planned = [c for c in ours if len(c.known("return_mean"))]
+    columns = [
+        Column("environment", "environment"),
+        *(Column(f"paper_{key}", f"{title}, paper", digits=1) for key, title in _RETURNS.items()),
+    ]
+    if ours:
+        columns += [Column(f"cwmb_{key}", f"{key}, cwmb", digits=1) for key in ("random", "oracle")]
+    columns += [Column(f"cwmb_{i}_return", _heading(c), digits=1) for i, c in enumerate(planned)]
+    rows = []
+    for row in published_rows("12"):
+        environment = row["environment"]
+        values: list[Value] = [environment, *(row[key] for key in _RETURNS)]
+        if ours:
+            known = baselines(ours[0].protocol).of(environment)
+            values += [estimate(r.mean, r.sem) if r else None for r in (known.random, known.oracle)]
+        rows.append((*values, *(_return(c, environment) for c in planned)))
+    return Table(
+        "published 12",
+        "Table 12 of arXiv 2405.15383: returns by environment.",
+        tuple(columns),
+        tuple(rows),
+        _notes(ours),
+    )
+
+
+# --------------------------------------------------------------------------------------------------- parts of tables
+
+
+def _figure(pair: Sequence[float]) -> Estimate:
+    return Estimate(*pair)
+
+
+def _figures(row: Row) -> Iterator[Estimate]:
+    return (_figure(row[key]) for key in _FIGURES)
+
+
+def _averages(configuration: Configuration) -> Iterator[Value]:
+    for group in ("discrete", "continuous"):
+        part = configuration.of_group(group)
+        for name in ("accuracy", "normalised_return"):
+            yield average(part, name) if len(part) else None
+
+
+def _accuracy_and_return(configuration: Configuration, environment: str) -> tuple[Value, Value]:
+    index = configuration.environments.get(environment)
+    if index is None:
+        return None, None
+    part = configuration.take(index)
+    return part.mean("accuracy"), part.mean("normalised_return")
+
+
+def _return(configuration: Configuration, environment: str) -> Value:
+    index = configuration.environments.get(environment)
+    if index is None:
+        return None
+    part = configuration.take(index)
+    return estimate(part.mean("return_mean"), combined_error(part, "return_mean", "return_sem"))
+
+
+def _heading(configuration: Configuration) -> str:
+    label, model, budget = identity(configuration)
+    marked = f" [{configuration.marks}]" if configuration.marks else ""
+    return f"{label}, {model}, {budget} calls{marked}"
+
+
+def _notes(ours: Sequence[Configuration]) -> tuple[str, ...]:
+    if not ours:
+        return ()
+    name = ours[0].protocol
+    if name == "paper":
+        return notes(ours)
+    return (
+        f"The rows of cwmb are of protocol {name}, whose data, metric and planners are not the paper's: only those of "
+        "protocol paper can be held against the published figures.",
+        *notes(ours),
+    )
