@@ -23,6 +23,7 @@ from cwmb.sandbox import Sandbox
 from cwmb.types import Evaluation, Mistake, Program, Space, Split, Transitions
 
 SHOWN_MISTAKES = 3
+SPLITS: tuple[Split, ...] = ("train", "test")
 
 
 def read_program(file: Path) -> Program:
@@ -74,8 +75,8 @@ def score_program(
 
 def _data(spec: EnvironmentSpec, split: str, data: str | None) -> tuple[Transitions, Transitions, str]:
     """The transitions to score on, those that the trivial program learns from, and the checksum of the former."""
-    if split not in ("train", "test"):
-        raise unknown("split", split, ("train", "test"))
+    if split not in SPLITS:
+        raise unknown("split", split, SPLITS)
     chosen: Split = "train" if split == "train" else "test"
     if data is None:
         truth = trajectories.transitions(spec, chosen)
@@ -178,7 +179,7 @@ def evaluate(
 ) -> set[str]:
     """Run a strategy over environments and print the tables; returns the states of the cells."""
     from cwmb import models
-    from cwmb.descriptions import description_sets
+    from cwmb.descriptions import description, description_sets
     from cwmb.harness.cell import Setup
     from cwmb.harness.matrix import Configuration, Extent, open_run, run_cells
     from cwmb.harness.metering import Budget, Interrupted
@@ -201,9 +202,10 @@ def evaluate(
         strategy_name, plain, model_name, protocol_name, rules_of.checksum, budget, descriptions
     )
     folder = out or Path("runs") / _folder_name(strategy_name, model_name, protocol_name)
-    for name in extent.environments:
-        for chosen in ("train", "test"):
-            trajectories.transitions(environment(name), chosen)  # a damaged data set is known before anything is paid
+    for name in extent.environments:  # what is missing or damaged is known before anything is paid for
+        description(name, descriptions)
+        for chosen in SPLITS:
+            trajectories.transitions(environment(name), chosen)
     console = Console(stderr=True)
     with (
         Sandbox(unsafe=unsafe) as sandbox,

@@ -5,6 +5,7 @@ What was measured is kept episode by episode in ledgers below the output folder,
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -34,7 +35,7 @@ from cwmb.harness.ledger import Ledger
 from cwmb.harness.plugins import find
 from cwmb.harness.provenance import versions
 from cwmb.harness.seeds import Purpose, generator
-from cwmb.planners import Planner
+from cwmb.planners import Planner, create
 from cwmb.protocols import BenchmarkProtocol
 from cwmb.sandbox import Plan, Sandbox
 from cwmb.scoring import rules
@@ -68,8 +69,15 @@ def _store(protocol: BenchmarkProtocol, name: str, result: EnvironmentBaselines)
     merged = Baselines(
         protocol.name, protocol.checksum, versions(), dict(sorted({**known.environments, name: result}.items()))
     )
-    write_whole(data_path("results", "baselines", f"{protocol.name}.json"), dumps(merged, indent=1) + "\n")
+    write_whole(data_path("results", "baselines", f"{protocol.name}.json"), _lines(merged))
     stored.baselines.cache_clear()
+
+
+def _lines(measured: Baselines) -> str:
+    """Canonical JSON with one environment a line, so that a change shows as such."""
+    head = dumps({"protocol": measured.protocol, "protocol_sha256": measured.protocol_sha256})
+    environments = ",\n".join(f"{json.dumps(name)}: {dumps(b)}" for name, b in measured.environments.items())
+    return f'{head[:-1]},\n"versions": {dumps(measured.versions)},\n"environments": {{\n{environments}\n}}}}\n'
 
 
 def _bounds(
@@ -142,8 +150,13 @@ def oracle_episode(spec: EnvironmentSpec, protocol: BenchmarkProtocol, index: in
     real, own = make(spec), make(spec)
     planner_ = planner_spec(spec, protocol)
     space = real.action_space
-    cls = find("cwmb.planners", "planner", planner_.name).load()
-    planner: Planner = cls(np.array(space.low), np.array(space.high), np.dtype(space.dtype), **planner_.parameters)
+    planner: Planner = create(
+        find("cwmb.planners", "planner", planner_.name).load(),
+        np.array(space.low),
+        np.array(space.high),
+        space.dtype,
+        planner_.parameters,
+    )
     seed = planner_seed(spec, index)
     rng = np.random.default_rng(seed)
     hidden = generator(index, spec.id, Purpose.ORACLE)  # what chance decides while planning
