@@ -110,6 +110,9 @@ def limits(name: str, before: Floats, after: Floats) -> dict[str, np.ndarray]:
         return {"right": after[:, 8] < 0, "left": after[:, 8] > 0, "fast": np.abs(after[:, 5:8]).max(axis=1) == 10}
     if name in ("Hopper-v4", "Walker2d-v4"):
         return {"fast": np.abs(after[:, -len(after[0]) // 2 :]).max(axis=1) == 10}
+    if name == "Swimmer-v4":
+        stop = np.radians(100)
+        return {f"stop {joint}": np.abs(after[:, joint]) > stop for joint in (1, 2)}
     if name == "Pusher-v4":
         return {"contact": np.abs(after[:, 17:19] - before[:, 17:19]).max(axis=1) > 1e-3}
     return {}

@@ -117,6 +117,22 @@ def double_poles_race(rng: np.random.Generator) -> Floats:
     return np.array([rng.uniform(-0.5, 0.5), *angles, *speeds, *np.zeros(3)])
 
 
+def hopper_joints_race(rng: np.random.Generator) -> Floats:
+    """Hopper: in the air, a joint turning almost at 10 rad/s, above which the observation clips."""
+    posture = [rng.uniform(1.3, 1.4), rng.uniform(-0.05, 0.05), *rng.uniform(-0.8, -0.4, 2), rng.uniform(-0.2, 0.2)]
+    speeds = rng.uniform(-1.0, 1.0, 6)
+    speeds[rng.integers(3, 6)] = _sign(rng) * rng.uniform(9.0, 10.0)
+    return np.array([*posture, *speeds])
+
+
+def swimmer_joint_stops(rng: np.random.Generator) -> Floats:
+    """Swimmer: a joint close to its stop at 100 degrees, moving towards it."""
+    angles, speeds = rng.uniform(-1.0, 1.0, 2), rng.uniform(-1.0, 1.0, 2)
+    joint, side = rng.integers(2), _sign(rng)
+    angles[joint], speeds[joint] = side * rng.uniform(1.6, 1.74), side * rng.uniform(2.0, 6.0)
+    return np.array([rng.uniform(-np.pi, np.pi), *angles, *rng.uniform(-1.0, 1.0, 3), *speeds])
+
+
 EDGES: dict[str, tuple[Edge, ...]] = {
     "CartPole-v1": (cart_leaves_track, pole_falls),
     "MountainCar-v0": (car_hits_wall, car_reaches_goal, car_at_full_speed),
@@ -126,4 +142,6 @@ EDGES: dict[str, tuple[Edge, ...]] = {
     "Reacher-v4": (reacher_joint_stops,),
     "InvertedPendulum-v4": (cart_hits_stop,),
     "InvertedDoublePendulum-v4": (double_cart_hits_stop, double_poles_race),
+    "Hopper-v4": (hopper_joints_race,),
+    "Swimmer-v4": (swimmer_joint_stops,),
 }
