@@ -37,7 +37,7 @@ class Environment:
     def step(self, action):
         features = np.concatenate(([1.0], self.positions, self.velocities, action))
         velocities = self.response @ features
-        np.clip(velocities, -self.MAX_SPEED, self.MAX_SPEED, out=velocities)
+        velocities = np.minimum(np.maximum(velocities, -self.MAX_SPEED), self.MAX_SPEED)
         mean = 0.5 * (self.velocities + velocities)
         self.velocities = velocities
         self.positions = self.positions + self.DT * mean[1:]

@@ -55,7 +55,7 @@ class Environment:
 
     def step(self, action):
         before = self.observation
-        action = np.clip(action, -self.MAX_ACTION, self.MAX_ACTION)[self.order]
+        action = np.minimum(np.maximum(action, -self.MAX_ACTION), self.MAX_ACTION)[self.order]
         old = before[self.POSITIONS : self.POSITIONS + self.VELOCITIES]
         new = self.keep * old
         new[6:] += self.drive * action + self.spring * before[5 : self.POSITIONS] + self.offset

@@ -117,7 +117,7 @@ class Environment:
         m44, m34, m24 = lyy, n4x, by * n4y + bz * n4z
         m14 = ax * n4x + ay * n4y + az * n4z - d * bz * jx
         n5x, n5y, n5z = exx * ex + exz * ez, exy * ex + eyz * ez, exz * ex + ezz * ez
-        p5x, p5y, p5z = -ez * jy, ez * jx - ex * jz, ex * jy
+        p5y, p5z = ez * jx - ex * jz, ex * jy
         m55, m45 = ex * n5x + ez * n5z, n5y
         n5y, n5z = n5y - length * p5z, n5z + length * p5y
         m35, m25 = n5x, by * n5y + bz * n5z
@@ -289,22 +289,39 @@ class Environment:
     def constrained(self, inertia, forces, rows):
         """The forces with those of the constraints, each of which can push but not pull."""
         jacobian = np.array([row for row, _, _ in rows])
-        responses = np.linalg.solve(inertia, np.column_stack((forces, jacobian.T)))
-        missing = np.array([wanted for _, wanted, _ in rows]) - jacobian @ responses[:, 0]
-        matrix = jacobian @ responses[:, 1:] + np.diag([softness for _, _, softness in rows])
-        active = missing > 0.0
-        pushes = np.zeros(len(rows))
-        if len(rows) == 1:
-            pushes[active] = missing[active] / matrix[0, 0]
-            return forces + jacobian.T @ pushes
+        responses = jacobian @ np.linalg.inv(inertia)
+        matrix = (responses @ jacobian.T).tolist()
+        missing = []
+        for i, acceleration in enumerate((responses @ forces).tolist()):
+            _, wanted, softness = rows[i]
+            matrix[i][i] += softness
+            missing.append(wanted - acceleration)
+        active = [i for i, value in enumerate(missing) if value > 0.0]
         for _ in range(20):
-            pushes = np.zeros(len(rows))
-            pushes[active] = np.linalg.solve(matrix[active][:, active], missing[active])
-            lacking = (missing - matrix @ pushes > 1e-12) & ~active
-            if not lacking.any() and not (pushes < 0.0).any():
+            pushes = self.solved(matrix, missing, active)
+            lacking = [
+                i
+                for i, value in enumerate(missing)
+                if i not in active and value - sum(matrix[i][j] * pushes[j] for j in active) > 1e-12
+            ]
+            if not lacking and min(pushes) >= 0.0:
                 break
-            active = (active & (pushes >= 0.0)) | lacking
-        return forces + jacobian.T @ pushes
+            active = sorted([i for i in active if pushes[i] >= 0.0] + lacking)
+        return forces + np.array(pushes) @ jacobian
+
+    def solved(self, matrix, right, active):
+        """The solution of the active equations in the active unknowns, by elimination; the others are zero."""
+        solution = [0.0] * len(right)
+        rows = [[matrix[i][j] for j in active] + [right[i]] for i in active]
+        for k, pivot in enumerate(rows):
+            for row in rows[k + 1 :]:
+                factor = row[k] / pivot[k]
+                for j in range(k + 1, len(row)):
+                    row[j] -= factor * pivot[j]
+        for k in reversed(range(len(active))):
+            later = sum(rows[k][j] * solution[active[j]] for j in range(k + 1, len(active)))
+            solution[active[k]] = (rows[k][-1] - later) / rows[k][k]
+        return solution
 
     def step(self, action):
         tips, thing, goal = self.tips, self.object, self.goal

@@ -39,11 +39,11 @@ class Environment:
     def step(self, action):
         features = np.concatenate(([1.0], self.positions, self.velocities, action))
         velocities = self.response @ features
-        np.clip(velocities, -self.MAX_SPEED, self.MAX_SPEED, out=velocities)
+        velocities = np.minimum(np.maximum(velocities, -self.MAX_SPEED), self.MAX_SPEED)
         mean = 0.5 * (self.velocities + velocities)
         self.velocities = velocities
         self.positions = self.positions + self.DT * mean[1:]
         reward = float(mean[0]) + self.HEALTHY_REWARD - self.EFFORT_WEIGHT * float(action @ action)
-        height, angle = self.positions[0], self.positions[1]
+        height, angle = self.positions[:2].tolist()
         done = not (self.MIN_HEIGHT < height < self.MAX_HEIGHT and abs(angle) < self.MAX_ANGLE)
         return np.concatenate((self.positions, velocities)), reward, done
