@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 NOBODY = 65534
+_ANY_PID = 0x7FFFFFFF  # stands for a child's own in the zygote's filter
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Calls:
     arch: its AUDIT_ARCH number; seccomp: the call that loads a filter; last: the highest number of the table.
     allowed: what Python and numpy need once everything is loaded; mapping: allowed without PROT_EXEC;
     sleeping: answered with success at once, so that a program that waits only burns its CPU time;
+    tgkill: allowed for sending SIGABRT to itself, which is what abort() does;
     files: refused as "permission denied", the usual answer; ioctl: refused as "not a terminal".
     """
 
@@ -36,6 +38,7 @@ class Calls:
     mapping: dict[str, int]
     sleeping: dict[str, int]
     files: dict[str, int]
+    tgkill: int
     ioctl: int
 
 
@@ -58,6 +61,7 @@ CALLS = {
         mapping=_numbers("mmap=9 mprotect=10"),
         sleeping=_numbers("poll=7 select=23 nanosleep=35 clock_nanosleep=230 pselect6=270 ppoll=271"),
         files=_numbers("open=2 stat=4 lstat=6 access=21 readlink=89 openat=257 newfstatat=262"),
+        tgkill=234,
         ioctl=16,
     ),
     "aarch64": Calls(
@@ -73,6 +77,7 @@ CALLS = {
         mapping=_numbers("mmap=222 mprotect=226"),
         sleeping=_numbers("pselect6=72 ppoll=73 nanosleep=101 clock_nanosleep=115"),
         files=_numbers("faccessat=48 openat=56 readlinkat=78 newfstatat=79"),
+        tgkill=131,
         ioctl=29,
     ),
 }
@@ -131,11 +136,11 @@ def landlock_ruleset(kernel: Kernel) -> tuple[int | None, int]:
     return ruleset, abi
 
 
-def seccomp_filter(calls: Calls) -> bytes:
-    """The filter as a BPF program."""
+def seccomp_filter(calls: Calls, pid: int) -> bytes:
+    """The filter of the process pid, as a BPF program."""
     load, equal, at_least, any_bit, answer = 0x20, 0x15, 0x35, 0x45, 0x06
     allow, kill = 0x7FFF0000, 0x80000000
-    number, arch, third_argument = 0, 4, 32  # offsets in struct seccomp_data
+    number, arch, first_argument, third_argument = 0, 4, 16, 32  # offsets in struct seccomp_data (little-endian)
 
     def instruction(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
         return struct.pack("<HBBI", code, if_true, if_false, value)
@@ -161,6 +166,15 @@ def seccomp_filter(calls: Calls) -> bytes:
             instruction(answer, error(errno.EACCES)),
             instruction(answer, allow),
         ]
+    program += [
+        instruction(equal, calls.tgkill, 0, 6),
+        instruction(load, first_argument),
+        instruction(equal, pid, 0, 3),
+        instruction(load, third_argument),
+        instruction(equal, signal.SIGABRT, 0, 1),
+        instruction(answer, allow),
+        instruction(answer, error(errno.EPERM)),
+    ]
     program += answers(calls.sleeping.values(), error(0))
     program += answers(calls.files.values(), error(errno.EACCES))
     program += answers([calls.ioctl], error(errno.ENOTTY))
@@ -185,7 +199,7 @@ class LockDown:
     def __init__(self) -> None:
         self._kernel = Kernel()
         self._calls = CALLS[platform.machine()]
-        self._filter = seccomp_filter(self._calls)
+        self._filter = seccomp_filter(self._calls, _ANY_PID)
         self.ruleset, self._abi = landlock_ruleset(self._kernel)
         self._zygote = os.getpid()
 
@@ -223,7 +237,8 @@ class LockDown:
             self._kernel.syscall("landlock", LANDLOCK_RESTRICT_SELF, ctypes.c_int(ruleset), ctypes.c_uint32(0))
             os.close(ruleset)
             layers.append(f"landlock-{self._abi}")
-        load_seccomp(self._kernel, self._calls, self._filter)
+        program = self._filter.replace(struct.pack("<I", _ANY_PID), struct.pack("<I", os.getpid()))
+        load_seccomp(self._kernel, self._calls, program)
         layers.append("seccomp")
         return tuple(layers)
 

@@ -34,7 +34,7 @@ class Randomness:
         self.distinct = False
         self._seed = 0
         self._key = 0
-        self._made = 0
+        self._made = self._drawn = 0
         self._kept: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
         self._patch_numpy()
         self._patch_python()
@@ -43,7 +43,7 @@ class Randomness:
         """Start a row: from here on every draw follows from (seed, row)."""
         digest = blake2b(b"%d %d" % (seed, row), digest_size=8).digest()
         self._key = key = int.from_bytes(digest, "little")
-        self._made = 0
+        self._made = self._drawn = 0
         _plain_seed(_shared, key)
         np.random.seed(key & 0xFFFFFFFF)
         if self._kept:
@@ -60,14 +60,18 @@ class Randomness:
         self._kept[generator] = own_seed
 
     def entropy(self, bits: int) -> int:
-        """Bits for something that is made without a seed."""
+        """Bits for a generator that is made without a seed."""
         self._made += self.distinct
-        wanted = (bits + 7) // 8
-        blocks, data = 0, b""
-        while len(data) < wanted:
-            data += blake2b(b"%d %d %d" % (self._key, self._made, blocks)).digest()
-            blocks += 1
-        return int.from_bytes(data[:wanted], "little") & ((1 << bits) - 1)
+        return int.from_bytes(self._bytes(b"made", self._made, (bits + 7) // 8), "little") & ((1 << bits) - 1)
+
+    def system_bytes(self, size: int) -> bytes:
+        """What the operating system's generator gives: other bytes each time."""
+        self._drawn += 1
+        return self._bytes(b"drawn", self._drawn, size)
+
+    def _bytes(self, purpose: bytes, count: int, size: int) -> bytes:
+        blocks = (blake2b(b"%d %s %d %d" % (self._key, purpose, count, i)).digest() for i in range(size // 64 + 1))
+        return b"".join(blocks)[:size]
 
     def _patch_numpy(self) -> None:
         # What a SeedSequence without entropy asks, and what default_rng makes.
@@ -91,13 +95,10 @@ class Randomness:
         def rewind(self: random.Random, own_seed: Any) -> None:
             _plain_seed(self, randomness.entropy(64) if own_seed is None else own_seed)
 
-        def urandom(size: int) -> bytes:
-            return randomness.entropy(8 * size).to_bytes(size, "little")
-
         setattr(random.Random, "seed", seed)  # noqa: B010
         setattr(random.Random, "_rewind", rewind)  # noqa: B010
-        vars(random).update(seed=_shared.seed, _urandom=urandom)
-        vars(os).update(urandom=urandom)
+        vars(random).update(seed=_shared.seed, _urandom=self.system_bytes)
+        vars(os).update(urandom=self.system_bytes)
 
 
 def _tracked_bit_generator(randomness: Randomness, plain: Any) -> Any:

@@ -125,7 +125,9 @@ def _predict(setup: dict[str, Any], memory: mmap, randomness: Randomness) -> Non
                 encode(observation, rows[i])
                 status = OK
             except Malformed as error:
-                kind = "bad_observation" if status == BAD_OBSERVATION else "bad_return"
+                kind = "bad_observation"
+                if status == BAD_RETURN:
+                    kind, reward, done = "bad_return", 0.0, False
                 if kind not in quiet_about and "fatal" not in quiet_about:
                     problem = first(malformed(error, kind, int(row[0])))
             except BaseException as error:

@@ -1,0 +1,290 @@
+"""Processes: killed ones, leaks, threads, other users, older kernels, other systems."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cwmb.errors import CwmbError, InfrastructureError
+from cwmb.protocols import Limits, PlannerSpec
+from cwmb.sandbox import Sandbox, canary, kernel
+from cwmb.sandbox import sandbox as implementation
+from cwmb.types import Program
+
+from .worlds import HONEST, QUICK, bounded, box, discrete, transitions
+
+DATA = transitions(np.ones((3, 4)))
+TESTS = Path(__file__).parents[1]
+
+# Takes about 50 ms for each row.
+SLOW = Program(HONEST.source.replace("self.state = observation", "self.state = observation; sum(range(2_000_000))"))
+
+
+def processes() -> dict[int, int]:
+    """The parent of every process."""
+    found = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if fields[0] != "Z":
+            found[int(stat.parent.name)] = int(fields[1])
+    return found
+
+
+def descendants(pid: int) -> set[int]:
+    parents = processes()
+    found = {pid}
+    while more := {p for p, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found - {pid}
+
+
+def zygotes() -> set[int]:
+    """Children of this process that run the zygote."""
+    parents = processes()
+    mine = {p for p, parent in parents.items() if parent == os.getpid()}
+    return {p for p in mine if b"zygote" in Path(f"/proc/{p}/cmdline").read_bytes()}
+
+
+def soon(condition: Callable[[], Any]) -> bool:
+    """Whether it becomes true within a few seconds."""
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        if condition():
+            return True
+        time.sleep(0.01)
+    return False
+
+
+@pytest.fixture
+def own() -> Iterator[tuple[Sandbox, int]]:
+    """A sandbox, and the process id of its zygote."""
+    before = zygotes()
+    with Sandbox(workers=1) as sandbox:
+        healthy(sandbox)
+        (zygote,) = zygotes() - before
+        yield sandbox, zygote
+
+
+def healthy(sandbox: Sandbox) -> None:
+    said = sandbox.predict(HONEST, box(4), discrete(2), DATA, Limits(), 0)
+    assert said.failure is None
+    assert (said.observations == 2.0).all()
+
+
+def test_the_layers_in_force(sandbox: Sandbox) -> None:
+    assert {"rlimits", "no_new_privs", "seccomp"} <= set(sandbox.layers)
+    assert ("setuid" in sandbox.layers) == (os.geteuid() == 0)
+
+
+def test_a_killed_zygote_is_replaced(own: tuple[Sandbox, int]) -> None:
+    sandbox, zygote = own
+    os.kill(zygote, signal.SIGKILL)
+    healthy(sandbox)
+
+
+@pytest.mark.parametrize("victim", ["zygote", "child"])
+def test_a_program_in_flight_is_run_again(own: tuple[Sandbox, int], victim: str) -> None:
+    sandbox, zygote = own
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(sandbox.predict, SLOW, box(4), discrete(2), DATA, Limits(step_seconds=10), 0)
+        assert soon(lambda: descendants(zygote))
+        os.kill(zygote if victim == "zygote" else min(descendants(zygote)), signal.SIGKILL)
+        said = future.result()
+    assert said.failure is None
+    assert (said.observations == 2.0).all()
+
+
+def test_a_planning_session_goes_on_where_it_was(own: tuple[Sandbox, int]) -> None:
+    sandbox, zygote = own
+    planner = PlannerSpec("icem", {"horizon": 5, "iterations": 2, "samples": 20, "elites": 4, "execute": 1})
+    program = Program(HONEST.source.replace("1.0, False", "float(action.sum() * self.state.sum()), False"))
+
+    def episode(kill: bool) -> list[Any]:
+        with sandbox.planning(program, box(4), bounded(2), planner, QUICK, 5) as session:
+            said = []
+            for i in range(4):
+                if kill and i == 2:
+                    os.kill(min(descendants(zygote)), signal.SIGKILL)
+                plan = session.plan(np.full(4, float(i)))
+                assert plan.actions is not None
+                said.append(plan.actions.tolist())
+            return said
+
+    assert episode(kill=True) == episode(kill=False)
+
+
+def test_a_closed_sandbox_says_so_and_leaves_nothing(own: tuple[Sandbox, int]) -> None:
+    sandbox, zygote = own
+    sandbox.close()
+    assert soon(lambda: zygote not in processes())
+    with pytest.raises(InfrastructureError, match="closed"):
+        healthy(sandbox)
+
+
+def test_everything_dies_with_the_parent() -> None:
+    script = '''
+import numpy as np
+from cwmb.protocols import Limits, PlannerSpec
+from cwmb.sandbox import Sandbox
+from cwmb.types import Program, Space
+one = Space("box", (0.0,), (1.0,), "float64")
+program = Program("""
+class Environment:
+    def set_state(self, o): pass
+    def step(self, a):
+        while True: pass
+""")
+with Sandbox(workers=1).planning(program, one, one, PlannerSpec("cem", {}), Limits(), 0) as session:
+    print("go", flush=True)
+    session.plan(np.zeros(1))
+'''
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, cwd=TESTS.parent) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == b"go\n"
+        assert soon(lambda: len(descendants(parent.pid)) == 2)
+        family = descendants(parent.pid)
+        parent.kill()
+    assert soon(lambda: not family & set(processes()))
+
+
+def test_many_threads_share_a_sandbox() -> None:
+    def work(i: int) -> bool:
+        data = transitions(np.full((20, 4), float(i)))
+        said = sandbox.predict(HONEST, box(4), discrete(2), data, Limits(), 0)
+        return bool((said.observations == i + 1.0).all() and said.failure is None)
+
+    affinity = os.sched_getaffinity(0)
+    with Sandbox(workers=2) as sandbox, ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(work, range(60)))
+    assert os.sched_getaffinity(0) == affinity
+    assert threading.active_count() < 20
+
+
+def test_a_thread_may_predict_while_it_plans(own: tuple[Sandbox, int]) -> None:
+    sandbox, _ = own
+    with sandbox.planning(HONEST, box(4), discrete(2), PlannerSpec("mcts", {}), Limits(), 0) as session:
+        assert session.plan(np.zeros(4)).actions is not None
+        healthy(sandbox)
+        assert session.plan(np.zeros(4)).actions is not None
+
+
+CRASH = Program("import sys\nsys.modules['os'].abort()")
+RAISE = Program(HONEST.source.replace("self.state = observation", "raise ValueError"))
+
+
+def run_many(count: int) -> None:
+    """Run programs, a third of which crash, and see that nothing is left of them."""
+
+    def resources() -> tuple[int, int, int]:
+        pages = int(Path(f"/proc/{zygote}/statm").read_text().split()[1])
+        return len(os.listdir("/proc/self/fd")), len(os.listdir(f"/proc/{zygote}/fd")), pages  # noqa: PTH208
+
+    before = zygotes()
+    with Sandbox(workers=1) as sandbox:
+        healthy(sandbox)
+        (zygote,) = zygotes() - before
+        for program in (CRASH, RAISE, HONEST) * 10:
+            sandbox.predict(program, box(4), discrete(2), DATA, QUICK, 0)
+        assert soon(lambda: not descendants(zygote))
+        first = resources()
+        for i in range(count):
+            sandbox.predict((CRASH, RAISE, HONEST)[i % 3], box(4), discrete(2), DATA, QUICK, 0)
+        assert soon(lambda: not descendants(zygote))
+        assert soon(lambda: resources()[:2] == first[:2])
+        assert resources()[2] <= first[2] + 256  # a megabyte
+        healthy(sandbox)
+
+
+def test_no_leak_over_300_candidates() -> None:
+    run_many(300)
+
+
+@pytest.mark.torture
+def test_no_leak_over_5000_candidates() -> None:
+    run_many(5000)
+
+
+def run_attacks(folder: Path, option: str = "", **identity: Any) -> Any:
+    folder.chmod(0o777)
+    (folder / "secret").write_text("print('run')")
+    command = [sys.executable, "-m", "sandbox.run_attacks", str(folder), option]
+    path = os.pathsep.join((str(TESTS), str(TESTS.parent)))
+    done = subprocess.run(
+        command, cwd="/", env={"PYTHONPATH": path}, capture_output=True, text=True, check=False, **identity
+    )
+    return json.loads(done.stdout) if done.returncode == 0 else done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_attacks_as_an_ordinary_user(tmp_path_factory: pytest.TempPathFactory) -> None:
+    identity = {"user": 54321, "group": 54321, "extra_groups": []}
+    try:
+        subprocess.run([sys.executable, "-c", "import numpy, cwmb.types"], check=True, cwd=TESTS.parent, **identity)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("this Python is for root only")
+    said = run_attacks(tmp_path_factory.mktemp("user"), **identity)
+    assert said["problems"] == {}
+    assert said["n"] > 100
+    assert "setuid" not in said["layers"]
+    assert "seccomp" in said["layers"]
+
+
+def test_attacks_where_there_is_no_landlock(tmp_path: Path) -> None:
+    said = run_attacks(tmp_path, "no-landlock")
+    assert said["problems"] == {}
+    assert not [layer for layer in said["layers"] if "landlock" in layer]
+
+
+def test_without_seccomp_no_program_is_run(tmp_path: Path) -> None:
+    assert "InfrastructureError: the sandbox's child could not be set up: OSError: [Errno 38] seccomp" in run_attacks(
+        tmp_path, "no-seccomp"
+    )
+
+
+def test_a_canary_that_gets_out_stops_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(implementation, "_proven_layers", ())
+    monkeypatch.setattr(canary, "SOURCE", canary.SOURCE.replace("return 0.0", "return 1.0"))
+    before = zygotes()
+    with pytest.raises(InfrastructureError, match=r"does not hold .*: a program can open a file and open a socket and"):
+        Sandbox(workers=1)
+    assert zygotes() == before
+
+
+def test_other_systems_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernel, "supported", lambda: False)
+    with pytest.raises(CwmbError, match=r"needs Linux on x86_64 or aarch64, this is .*--unsafe-no-sandbox"):
+        Sandbox()
+
+
+def test_a_sandbox_needs_a_worker() -> None:
+    with pytest.raises(CwmbError, match="at least 1 worker, not 0"):
+        Sandbox(workers=0)
+
+
+def test_without_protection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernel, "supported", lambda: False)
+    monkeypatch.delattr(os, "memfd_create")
+    with Sandbox(unsafe=True) as sandbox:
+        assert sandbox.layers == ("none",)
+        healthy(sandbox)
+        said = sandbox.predict(Program("while True:\n    pass"), box(4), discrete(2), DATA, QUICK, 0)
+        assert said.failure is not None
+        assert (said.failure.kind, said.failure.code is not None) == ("timeout", True)
+        said = sandbox.predict(CRASH, box(4), discrete(2), DATA, QUICK, 0)
+        assert said.failure is not None
+        assert said.failure.kind == "crash"
+        with sandbox.planning(HONEST, box(4), discrete(2), PlannerSpec("mcts", {}), Limits(), 0) as session:
+            assert session.plan(np.zeros(4)).actions is not None
