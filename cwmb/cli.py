@@ -119,6 +119,7 @@ def eval_(
     budget: Annotated[int | None, typer.Option(help="LLM calls of one search (the protocol's unless said).")] = None,
     max_tokens: Annotated[int | None, typer.Option(help="Tokens that one search may spend.")] = None,
     max_dollars: Annotated[float | None, typer.Option(help="Dollars that one search may spend.")] = None,
+    max_seconds: Annotated[float | None, typer.Option(help="Wall time after which a search asks no more.")] = None,
     seeds: Annotated[int | None, typer.Option(help="Seeds 0 … K-1 (the protocol's unless said).")] = None,
     protocol: ProtocolName = "quick",
     descriptions: Annotated[str, typer.Option(help="Which description set.")] = "default",
@@ -137,6 +138,7 @@ def eval_(
         calls=budget,
         tokens=max_tokens,
         dollars=max_dollars,
+        seconds=max_seconds,
         seeds=seeds,
         protocol_name=protocol,
         descriptions=descriptions,
@@ -161,6 +163,21 @@ def tables(
     from cwmb.report import report
 
     print(report(runs or [], format_, published))
+
+
+@app.command()
+def compare(
+    run_a: Annotated[Path, typer.Argument(metavar="RUN_A")],
+    run_b: Annotated[Path, typer.Argument(metavar="RUN_B")],
+    format_: Annotated[str, typer.Option("--format", help="markdown, csv, latex or json.")] = "markdown",
+) -> None:
+    """Compare two runs cell by cell: differences, their intervals, probability of improvement."""
+    from cwmb.report import compare as compared
+    from cwmb.report.render import FORMATS, render
+
+    if format_ not in FORMATS:
+        raise unknown("format", format_, FORMATS)
+    print(render(compared(run_a, run_b), format_))
 
 
 @app.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,8 +17,9 @@ from rich.console import Console
 from cwmb import trajectories
 from cwmb.adapters import make
 from cwmb.catalog import EnvironmentSpec, environment, environment_ids
-from cwmb.errors import CwmbError, unknown
+from cwmb.errors import EXIT_INTERRUPTED, CwmbError, InfrastructureError, unknown
 from cwmb.harness.judge import Judge
+from cwmb.harness.records import Record
 from cwmb.protocols import protocol
 from cwmb.sandbox import Sandbox
 from cwmb.types import Evaluation, Mistake, Program, Space, Split, Transitions
@@ -169,6 +171,7 @@ def evaluate(
     calls: int | None,
     tokens: int | None,
     dollars: float | None,
+    seconds: float | None,
     seeds: int | None,
     protocol_name: str,
     descriptions: str,
@@ -185,18 +188,21 @@ def evaluate(
     from cwmb.harness.metering import Budget, Interrupted
     from cwmb.harness.plugins import STRATEGIES, package, strategy
     from cwmb.progress import RunProgress
-    from cwmb.report import report
+    from cwmb.report import terminal
 
     rules_of = protocol(protocol_name)
     for name, value in (("--budget", calls), ("--seeds", seeds), ("--jobs", jobs), ("--max-tokens", tokens)):
         if value is not None and value < 1:
             raise CwmbError(f"{name} is {value}: it must be at least 1")
+    for name, amount in (("--max-dollars", dollars), ("--max-seconds", seconds)):
+        if amount is not None and not 0 < amount < float("inf"):
+            raise CwmbError(f"{name} is {amount}: it must be more than 0")
     if descriptions not in description_sets():
         raise unknown("description set", descriptions, description_sets())
     names = list(environment_ids()) if envs == "all" else [environment(n.strip()).id for n in envs.split(",")]
     made, plain = strategy(strategy_name, _options(options))
     provider = models.load(model_name)
-    budget = Budget(rules_of.calls if calls is None else calls, tokens, dollars)
+    budget = Budget(rules_of.calls if calls is None else calls, tokens, dollars, seconds)
     extent = Extent(sorted(set(names)), rules_of.seeds if seeds is None else seeds)
     configuration = Configuration(
         strategy_name, plain, model_name, protocol_name, rules_of.checksum, budget, descriptions
@@ -222,7 +228,12 @@ def evaluate(
                 records = run_cells(run, setup, jobs=jobs, display=display, stop=stop)
         except Interrupted:
             raise KeyboardInterrupt from None
-    print(report([folder], "markdown", False))
+        except InfrastructureError as error:
+            raise InfrastructureError(
+                f"{error}. Once that is put right, the same command goes on in {folder}"
+            ) from error
+    print(terminal([folder]))
+    _say_what_failed(console, records)
     _say_what_this_was(console, folder, model_name)
     return {r.state for r in records}
 
@@ -240,6 +251,15 @@ def _folder_name(strategy: str, model: str, protocol_name: str) -> str:
     return f"{strategy}-{safe}-{protocol_name}"
 
 
+def _say_what_failed(console: Console, records: Sequence[Record]) -> None:
+    failed = [r for r in records if r.state != "done"]
+    for record in failed:
+        message = f"{record.environment} seed {record.seed}: {record.failure.message if record.failure else ''}"
+        console.print(message, highlight=False, markup=False, soft_wrap=True)
+    if failed:
+        console.print(f"The same command tries {len(failed)} cells again, from where each failed.", highlight=False)
+
+
 def _say_what_this_was(console: Console, folder: Path, model_name: str) -> None:
     console.print(f"\nRecords, programs and ledgers: {folder}", highlight=False, soft_wrap=True)
     if model_name.split(":")[0] == "simulated":
@@ -255,21 +275,28 @@ def _say_what_this_was(console: Console, folder: Path, model_name: str) -> None:
 def _stop_on_interrupt(console: Console, folder: Path) -> Iterator[Event]:
     """The first Ctrl-C lets the calls in flight finish and be saved; the second ends the process at once."""
     stop = Event()
+    asked_before = False
+    signals = (signal.SIGINT, signal.SIGTERM)  # the latter is how schedulers announce the end
 
-    def first(*_: object) -> None:
+    def handle(*_: object) -> None:
+        nonlocal asked_before
+        if asked_before:
+            console.show_cursor()  # the live display hid it
+            os._exit(EXIT_INTERRUPTED)  # worker threads would hold up any other way out
+        asked_before = True
         stop.set()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
         console.print(
             f"Stopping: finishing the calls in flight. The same command goes on in {folder}. Ctrl-C again to quit now.",
             highlight=False,
             soft_wrap=True,
         )
 
-    previous = signal.signal(signal.SIGINT, first)
+    previous = {number: signal.signal(number, handle) for number in signals}
     try:
         yield stop
     finally:
-        signal.signal(signal.SIGINT, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def collect_trajectories(names: Sequence[str], force: bool) -> None:

@@ -343,7 +343,11 @@ class Evaluate(Protocol):
 
 
 class Strategy(Protocol):
-    """A way of searching for a program (entry-point group ``cwmb.strategies``; its dataclass fields are the options)."""
+    """A way of searching for a program (entry-point group ``cwmb.strategies``; its dataclass fields are the options).
+
+    A class attribute ``anytime = True`` declares that a smaller budget would have asked the same first questions, so
+    that results for smaller budgets are read off the same run.
+    """
 
     def search(self, task: Task, llm: LanguageModel, evaluate: Evaluate, rng: np.random.Generator) -> Program | None:
         """Return the program to be judged, or None for the best one evaluated.

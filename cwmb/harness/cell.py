@@ -17,12 +17,12 @@ from cwmb.adapters import make
 from cwmb.catalog import EnvironmentSpec
 from cwmb.descriptions import checksum as description_checksum
 from cwmb.descriptions import contract, description
-from cwmb.errors import BudgetExhausted, CwmbError, InfrastructureError
+from cwmb.errors import BudgetExhausted, CwmbError, InfrastructureError, StorageError
 from cwmb.harness import provenance
 from cwmb.harness.files import write_whole
 from cwmb.harness.judge import Judge
 from cwmb.harness.ledger import Ledger
-from cwmb.harness.metering import Budget, Meter, MeteredEvaluate, MeteredModel, Scored, Watcher
+from cwmb.harness.metering import Budget, Limit, Meter, MeteredEvaluate, MeteredModel, Scored, SearchOver, Watcher
 from cwmb.harness.records import SCHEMA, Anytime, Planning, Provenance, Record, Score, score
 from cwmb.harness.seeds import Purpose, generator
 from cwmb.models import prompts
@@ -34,10 +34,10 @@ from cwmb.types import Evaluation, Failure, Program, Provider, Split, Strategy, 
 
 @dataclass(frozen=True)
 class Setup:
-    """What all cells of a run share. budget: calls, tokens, dollars of one cell."""
+    """What all cells of a run share. strategy: makes a fresh one for each cell; budget: of one cell."""
 
     strategy_name: str
-    strategy: Strategy
+    strategy: Callable[[], Strategy]
     options: dict[str, Any]
     strategy_package: str
     model_name: str
@@ -74,9 +74,12 @@ class CellRun:
 
         Raises:
             Interrupted: stopping() said so.
-            CwmbError: the ledger belongs to something else, or the benchmark's data are damaged.
+            StorageError: what was done cannot be kept.
+            LedgerError: the ledger is damaged or belongs to something else.
+            CwmbError: no cell can go on (damaged data, a budget that cannot be held).
         """
         setup, spec = self.setup, self.spec
+        self.strategy = setup.strategy()
         self.simulator = make(spec)
         self.data: dict[Split, Transitions] = {
             "train": trajectories.transitions(spec, "train"),
@@ -92,27 +95,47 @@ class CellRun:
             self.simulator.action_space,
         )
         self.stage(Stage("search", 0, setup.budget.calls))
+        try:
+            return self._searched_and_judged()
+        except StorageError:
+            raise
+        except InfrastructureError as error:
+            failure = Failure("infrastructure", str(error))
+        except CwmbError:
+            raise
+        except Exception as error:  # a fault of the harness or of a provider: it costs this cell only
+            failure = Failure("infrastructure", self._described(error))
+        self._write_search()
+        return self._record("infrastructure", "error", failure, None, None, None, [], None)
+
+    def _searched_and_judged(self) -> Record:
+        (self.folder / "traceback.txt").unlink(missing_ok=True)
         stop, failure, program = self._search()
         self._write_search()
-        state = "done" if stop != "error" else ("infrastructure" if _infrastructure(failure) else "failed")
-        train = test = planning = None
+        if failure is not None:
+            return self._record("failed", stop, failure, None, None, None, [], None)
+        self.stage(Stage("score"))
+        train, test = self._score(program, "train"), self._score(program, "test")
         anytime: list[Anytime] = []
-        if state == "done":
-            try:
-                self.stage(Stage("score"))
-                train, test = self._score(program, "train"), self._score(program, "test")
-                anytime = [self._anytime(calls) for calls in setup.protocol.report_calls if calls < setup.budget.calls]
-                planning = self._plan(program, train)
-            except InfrastructureError as error:
-                state, failure = "infrastructure", Failure("infrastructure", str(error))
-                train = test = planning = None
-                anytime = []
-        return self._record(state, stop, failure, program, train, test, anytime, planning)
+        if getattr(self.strategy, "anytime", False):
+            smaller = [calls for calls in self.setup.protocol.report_calls if calls < self.setup.budget.calls]
+            anytime = [self._anytime(calls) for calls in smaller]
+        planning = self._plan(program, train)
+        return self._record("done", stop, None, program, train, test, anytime, planning)
+
+    def _described(self, error: BaseException) -> str:
+        """An exception nobody expected, in one line; where it came from stands in traceback.txt."""
+        write_whole(self.folder / "traceback.txt", "".join(traceback.format_exception(error)))
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        return f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
 
     # ------------------------------------------------------------------------------------------------ search
 
     def _search(self) -> tuple[str, Failure | None, Program | None]:
-        """Run the strategy. Returns why it stopped, its failure if it failed, and the program to be judged."""
+        """Run the strategy. Returns why it stopped, its failure if it failed, and the program to be judged.
+
+        What went wrong behind the model or the scorer is raised, whatever the strategy made of it.
+        """
         setup = self.setup
         llm = MeteredModel(setup.provider, setup.protocol.sampling, self.ledger, self.meter, self.spec.id, self.seed)
         evaluate = MeteredEvaluate(self._training_score, self.ledger, self.meter)
@@ -126,27 +149,31 @@ class CellRun:
         )
         rng = generator(self.seed, self.spec.id, Purpose.SEARCH)
         chosen: Program | None = None
-        stop = "finished"
+        fault: BaseException | None = None
         try:
-            chosen = setup.strategy.search(task, llm, evaluate, rng)
-        except BudgetExhausted:
-            stop = "budget"
-        except InfrastructureError as error:
-            return "error", Failure("infrastructure", str(error)), None
-        except CwmbError:
-            raise
-        except Exception as error:
-            where = traceback.extract_tb(error.__traceback__)[-1]
-            message = f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
-            return "error", Failure("strategy_error", message), None
+            chosen = self.strategy.search(task, llm, evaluate, rng)
+            if not (chosen is None or isinstance(chosen, Program)):
+                raise TypeError(f"search() returned {type(chosen).__name__}, not a Program or None")
+        except (BudgetExhausted, SearchOver):
+            pass
+        except BaseException as error:  # SystemExit, too, is nobody's failure but the strategy's
+            fault = error
+        self.meter.close()
+        if self.meter.trouble is not None:
+            raise self.meter.trouble
+        if isinstance(fault, CwmbError):
+            raise fault
+        if fault is not None:
+            return "error", Failure("strategy_error", self._described(fault)), None
         best = self.meter.best()
         if chosen is None:
             chosen = best.program if best else None
         if best is not None and best.evaluation.perfect:
-            stop = "perfect"
-        elif len(self.meter.asked) >= setup.budget.calls:
-            stop = "budget"
-        return stop, None, chosen
+            return "perfect", None, chosen
+        return "budget" if self._limit() else "finished", None, chosen
+
+    def _limit(self) -> Limit | None:
+        return self.meter.limit or self.meter.reached()
 
     def _training_score(self, program: Program, index: int, best: float) -> Evaluation:
         """What a strategy learns about a program: audited if it would be the best one."""
@@ -285,6 +312,7 @@ class CellRun:
             budget=setup.budget.calls,
             custom=False,
             stop=stop,
+            limit=self._limit() if stop == "budget" else None,
             program=program.hash if program else None,
             program_call=writers[0] if program and writers else None,
             train=train,
@@ -323,7 +351,3 @@ def _plain(value: Any) -> dict[str, Any]:
     import msgspec
 
     return dict(msgspec.to_builtins(value))
-
-
-def _infrastructure(failure: Failure | None) -> bool:
-    return failure is not None and failure.kind == "infrastructure"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -32,8 +32,8 @@ def find(group: str, what: str, name: str) -> EntryPoint:
     raise unknown(what, name, names(group))
 
 
-def strategy(name: str, options: Mapping[str, str]) -> tuple[Strategy, dict[str, Any]]:
-    """A strategy with its options, and all its options as plain values for the record.
+def strategy(name: str, options: Mapping[str, str]) -> tuple[Callable[[], Strategy], dict[str, Any]]:
+    """What makes a strategy with its options, and all its options as plain values for the record.
 
     Raises:
         CwmbError: there is no such strategy or option, a value is of the wrong kind, or the plugin cannot be imported.
@@ -50,10 +50,15 @@ def strategy(name: str, options: Mapping[str, str]) -> tuple[Strategy, dict[str,
         if option not in fields:
             raise unknown(f"option of strategy {name!r}", option, fields)
     try:
-        made = msgspec.convert(dict(options), cls, strict=False)
+        plain: dict[str, Any] = msgspec.to_builtins(msgspec.convert(dict(options), cls, strict=False))
     except (msgspec.ValidationError, ValueError) as error:
         raise CwmbError(f"options of strategy {name!r}: {error}") from error
-    return made, msgspec.to_builtins(made)  # type: ignore[return-value]
+
+    def make() -> Strategy:
+        made: Any = msgspec.convert(plain, cls)
+        return made  # type: ignore[no-any-return]
+
+    return make, plain
 
 
 def package(group: str, name: str) -> str:

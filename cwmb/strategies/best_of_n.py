@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import count
+from typing import ClassVar
 
 import numpy as np
 
@@ -19,6 +20,7 @@ class BestOfN:
     n: how often, at most; None: up to the budget.
     """
 
+    anytime: ClassVar[bool] = True
     n: int | None = None
 
     def __post_init__(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -38,6 +38,8 @@ def refinement(task: Task, last: Attempt, note: Mapping[str, Any]) -> Prompt:
 @dataclass(frozen=True)
 class Refine:
     """Writes a program, then fixes or improves the last one, whether it got better or not."""
+
+    anytime: ClassVar[bool] = True
 
     def search(self, task: Task, llm: LanguageModel, evaluate: Evaluate, rng: np.random.Generator) -> Program | None:
         """The first perfect program."""

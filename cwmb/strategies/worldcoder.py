@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -29,6 +30,7 @@ class WorldCoder:
     refinement of it that is not perfect.
     """
 
+    anytime: ClassVar[bool] = True
     concentration: float = 5.0
 
     def __post_init__(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import log, sqrt
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -29,6 +29,7 @@ class GifMcts:
     paper expects the mean score of improves, which falls behind once programs are better than that from the start.
     """
 
+    anytime: ClassVar[bool] = True
     lines: int = 2
     exploration: float = 0.1
     fix_attempts: int = 3
