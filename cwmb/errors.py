@@ -23,12 +23,24 @@ class InfrastructureError(CwmbError):
     exit_code = EXIT_INFRASTRUCTURE
 
 
+class StorageError(InfrastructureError):
+    """A file of the run cannot be written: no further answer can be kept, so none may be paid for."""
+
+
+class EndpointRefused(InfrastructureError):
+    """An endpoint refuses every request alike (the key, the model's name, the account): asking again is pointless."""
+
+
+class LedgerError(CwmbError):
+    """A cell's ledger is damaged, or is that of something else: this cell cannot go on, others can."""
+
+
 class ContextExceeded(Exception):
     """The prompt is longer than the model can read: the model's failure."""
 
 
 class BudgetExhausted(Exception):
-    """No further call of the language model may start."""
+    """No further call of the language model, or no further evaluation, may start."""
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> CwmbError:

@@ -1,8 +1,12 @@
 """The ledger: a cell's journal of everything that cost something, written before it is used.
 
-Each line is an entry ``{"type", "index", "key", "value", ...}``: type and index say which call, evaluation or episode
+Each line is an entry ``{"type", "index", "key", ..., "value"}``: type and index say which call, evaluation or episode
 it is, key fingerprints what was asked (a hash). A cell that runs again asks in the same order and gets the recorded
 values; the first entry whose key differs is an error, never a silent new call.
+
+How long an entry took stands beside it in ``timings.jsonl``: ``seconds`` to compute it, ``before`` since the entry
+before it. A line is written there just before the entry's own, so that what is replayed has its time too. It is not
+flushed to disk: after a power failure (not after a kill) the last entries may be without.
 """
 
 from __future__ import annotations
@@ -16,22 +20,36 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from cwmb.errors import CwmbError, InfrastructureError
+from cwmb.errors import LedgerError, StorageError
+from cwmb.harness.files import append, make_folder, storage_error
 
 T = TypeVar("T")
 
 
 class Ledger:
-    """The journal in ``folder/ledger.jsonl``; how long entries took stands in ``folder/timings.jsonl``."""
+    """The journal in ``folder/ledger.jsonl``, of one cell, used by one thread at a time."""
 
     def __init__(self, folder: Path) -> None:
-        self.path = folder / "ledger.jsonl"
+        """Open it, or begin it.
+
+        Raises:
+            LedgerError: a line is no entry, or repeats one.
+            StorageError: it cannot be written.
+        """
+        self.path, self._timings = folder / "ledger.jsonl", folder / "timings.jsonl"
+        self._entries: dict[tuple[str, int], tuple[str, Any]] = {}
+        self._trouble: StorageError | None = None
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._entries = {(e["type"], e["index"]): e for e in read_entries(self.path, repair=True)}
-            self._timings = folder / "timings.jsonl"
+            make_folder(folder)
+            for entry in read_entries(self.path, repair=True):
+                name = entry["type"], entry["index"]
+                if name in self._entries:
+                    raise LedgerError(f"{self.path} has {entry['type']} {entry['index']} twice: {REMEDY}")
+                self._entries[name] = entry["key"], entry["value"]
+            self._seconds = _read_timings(self._timings)
         except OSError as error:
-            raise InfrastructureError(f"cannot open the ledger {self.path}: {error.strerror}") from error
+            raise storage_error(self.path, error) from error
+        self._last = time.perf_counter()
 
     def entry(
         self,
@@ -44,60 +62,94 @@ class Ledger:
     ) -> T:
         """The recorded value of an entry, or that of compute(), journaled before it is returned.
 
-        extra: further fields for readers of the ledger; they are no part of the entry's identity.
+        extra: further fields for readers of the ledger (plain JSON); they are no part of the entry's identity.
 
         Raises:
-            CwmbError: the entry was recorded for something else.
-            InfrastructureError: the ledger cannot be written.
+            LedgerError: the entry was recorded for something else, or is not of this type.
+            StorageError: the ledger cannot be written; from then on nothing new is computed.
         """
         recorded = self._entries.get((kind, index))
-        if recorded is not None:
-            if recorded["key"] != key:
-                raise CwmbError(
-                    f"{self.path}: {kind} {index} was recorded for {recorded['key'][:20]}, but {key[:20]} is asked; "
-                    "this is not the run that wrote it: use that version and configuration, or another --out"
-                )
-            return msgspec.convert(recorded["value"], value_type)
-        start = time.perf_counter()
+        if recorded is None:
+            return self._computed(kind, index, key, compute, extra or {})
+        if recorded[0] != key:
+            raise LedgerError(
+                f"{self.path}: {kind} {index} was recorded for {recorded[0][:20]}, but {key[:20]} is asked; "
+                "this is not the run that wrote it: use that version and configuration, or another --out"
+            )
+        self._last = time.perf_counter()
+        try:
+            return msgspec.convert(recorded[1], value_type)
+        except msgspec.ValidationError as error:
+            raise LedgerError(f"{self.path}: {kind} {index} is no {value_type.__name__} ({error}): {REMEDY}") from error
+
+    def seconds(self, kind: str, index: int) -> float:
+        """The time that passed from the entry before to the end of this one, when it was recorded."""
+        return self._seconds.get((kind, index), 0.0)
+
+    def _computed(self, kind: str, index: int, key: str, compute: Callable[[], T], extra: Mapping[str, Any]) -> T:
+        if self._trouble is not None:
+            raise self._trouble
+        start, before = time.perf_counter(), self._last
         value = compute()
-        seconds = time.perf_counter() - start
-        self._append({"type": kind, "index": index, "key": key, **(extra or {}), "value": msgspec.to_builtins(value)})
-        with self._timings.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"type": kind, "index": index, "seconds": round(seconds, 6)}) + "\n")
+        self._last = time.perf_counter()
+        seconds, waited = round(self._last - start, 6), round(start - before, 6)
+        name = {"type": kind, "index": index}
+        plain = msgspec.to_builtins(value)
+        try:
+            append(self._timings, _line({**name, "seconds": seconds, "before": waited}), flush=False)
+            append(self.path, _line({**name, "key": key, **extra, "value": plain}))
+        except StorageError as error:
+            self._trouble = error
+            raise
+        self._entries[kind, index] = key, plain
+        self._seconds[kind, index] = seconds + waited
         return value
 
-    def _append(self, entry: dict[str, Any]) -> None:
-        line = (json.dumps(entry) + "\n").encode()
-        try:
-            with self.path.open("ab") as file:
-                file.write(line)
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise InfrastructureError(f"cannot write the ledger {self.path}: {error.strerror}") from error
-        self._entries[entry["type"], entry["index"]] = entry
+
+REMEDY = "restore the file, or remove the cell's folder to begin it anew"
 
 
 def read_entries(path: Path, *, repair: bool = False) -> list[dict[str, Any]]:
     """All entries of a ledger in order. A torn last line (a writer was killed) is left out, and cut off on repair.
 
     Raises:
-        CwmbError: another line is not an entry.
+        LedgerError: another line is not an entry.
     """
+    entries = []
+    for number, line in enumerate(_whole_lines(path, repair), start=1):
+        try:
+            entry = json.loads(line)
+            names = isinstance(entry["type"], str) and isinstance(entry["key"], str)
+            whole = names and isinstance(entry["index"], int) and "value" in entry
+        except (ValueError, KeyError, TypeError, RecursionError):
+            whole = False
+        if not whole:
+            raise LedgerError(f"{path}:{number} is no ledger entry: {REMEDY}")
+        entries.append(entry)
+    return entries
+
+
+def _read_timings(path: Path) -> dict[tuple[str, int], float]:
+    """Of an entry that was begun again after a kill, the last time counts."""
+    seconds = {}
+    for line in _whole_lines(path, repair=True):
+        try:
+            entry = json.loads(line)
+            seconds[entry["type"], entry["index"]] = float(entry["seconds"]) + float(entry.get("before", 0.0))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise LedgerError(f"{path} is damaged: restore it, or remove it if no --max-seconds was given") from error
+    return seconds
+
+
+def _whole_lines(path: Path, repair: bool) -> list[bytes]:
     if not path.exists():
         return []
     data = path.read_bytes()
     end = data.rfind(b"\n") + 1
-    entries = []
-    for number, line in enumerate(data[:end].splitlines(), start=1):
-        try:
-            entry = json.loads(line)
-            entry["type"], entry["index"], entry["key"], entry["value"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise CwmbError(
-                f"{path}:{number} is no ledger entry; restore the file or remove the cell's folder"
-            ) from error
-        entries.append(entry)
     if repair and end < len(data):
         os.truncate(path, end)
-    return entries
+    return data[:end].split(b"\n")[:-1]
+
+
+def _line(entry: Mapping[str, Any]) -> bytes:
+    return (json.dumps(entry) + "\n").encode()

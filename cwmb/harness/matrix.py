@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import fcntl
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event, Lock
@@ -19,9 +19,9 @@ from typing import Any, Protocol
 import msgspec
 
 from cwmb.catalog import environment, environment_ids
-from cwmb.errors import CwmbError, InfrastructureError
+from cwmb.errors import CwmbError, EndpointRefused, InfrastructureError, LedgerError
 from cwmb.harness.cell import CellRun, Setup, Stage
-from cwmb.harness.files import dumps, write_whole
+from cwmb.harness.files import dumps, make_folder, remove_temporary, storage_error, write_whole
 from cwmb.harness.metering import Budget, Interrupted
 from cwmb.harness.records import Cell, Record, write_record
 from cwmb.protocols import BenchmarkProtocol
@@ -87,16 +87,26 @@ class Run:
         """Where a cell keeps everything of its own."""
         return self.folder / "cells" / cell.environment / f"seed-{cell.seed}"
 
+    def record_file(self, cell: Cell) -> Path:
+        """Where a cell's record is, once it has ended."""
+        return self.cell_folder(cell) / "record.json"
+
     def finished(self) -> dict[Cell, Record]:
-        """The records of all cells that ended, whether done or failed."""
+        """The records of all cells that ended, whether done or failed.
+
+        A record that is torn (the machine lost power) counts as none: its ledger makes it anew at no cost.
+        """
         records = {}
         for cell in self.extent.cells():
-            path = self.cell_folder(cell) / "record.json"
-            if path.exists():
-                try:
-                    records[cell] = msgspec.convert(json.loads(path.read_bytes()), Record)
-                except (ValueError, msgspec.ValidationError) as error:
-                    raise CwmbError(f"{path} is no record ({error}); remove it, and the cell is completed") from error
+            path = self.record_file(cell)
+            try:
+                content = json.loads(path.read_bytes())
+            except (FileNotFoundError, ValueError):
+                continue
+            try:
+                records[cell] = msgspec.convert(content, Record)
+            except msgspec.ValidationError as error:
+                raise CwmbError(f"{path} is no record ({error}); remove it, and the cell is completed") from error
         return records
 
 
@@ -106,27 +116,33 @@ def open_run(folder: Path, configuration: Configuration, extent: Extent) -> Iter
 
     Raises:
         CwmbError: the folder belongs to another configuration, or another process works in it.
-        InfrastructureError: it cannot be written.
+        StorageError: it cannot be written.
     """
     file = folder / "run.json"
-    known = _read_run(file) if file.exists() else None
-    if known is None and folder.exists() and any(p.name != ".lock" for p in folder.iterdir()):
+    if not file.exists() and folder.exists() and not all(_ours(path.name) for path in folder.iterdir()):
         raise CwmbError(f"{folder} is not empty and no run's folder: name another one with --out")
-    if known is not None:
-        _refuse_other(folder, known[0], configuration)
-        extent = Extent(sorted({*known[1].environments, *extent.environments}), max(known[1].seeds, extent.seeds))
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / ".lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise CwmbError(f"another process runs in {folder}: wait for it, or name another --out") from error
-            run = {"configuration": configuration, "environments": extent.environments, "seeds": extent.seeds}
-            write_whole(file, dumps(run, indent=2) + "\n")
-            yield Run(folder, configuration, extent)
-    except OSError as error:
-        raise InfrastructureError(f"cannot write the run's folder {folder}: {error.strerror}") from error
+    with ExitStack() as stack:
+        try:
+            make_folder(folder)
+            lock = stack.enter_context((folder / ".lock").open("w"))
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            remove_temporary(folder)
+        except BlockingIOError as error:
+            raise CwmbError(f"another process runs in {folder}: wait for it, or name another --out") from error
+        except OSError as error:
+            raise storage_error(folder, error) from error
+        if file.exists():
+            known, before = _read_run(file)
+            _refuse_other(folder, known, configuration)
+            extent = Extent(sorted({*before.environments, *extent.environments}), max(before.seeds, extent.seeds))
+        content = {"configuration": configuration, "environments": extent.environments, "seeds": extent.seeds}
+        write_whole(file, dumps(content, indent=2) + "\n")
+        yield Run(folder, configuration, extent)
+
+
+def _ours(name: str) -> bool:
+    """Whether this is what a run leaves behind that was killed before it had written anything."""
+    return name == ".lock" or name.startswith(".run.json.")
 
 
 def _read_run(file: Path) -> tuple[Configuration, Extent]:
@@ -155,19 +171,23 @@ def run_cells(
 ) -> list[Record]:
     """Run all cells of a run that are not done, ``jobs`` at a time. Returns the records of all, sorted.
 
+    A cell that fails is noted in its record, and the others go on. Nothing more is begun where that would be in vain:
+    when files cannot be written, the endpoint refuses everything, or so many cells in a row failed for infrastructure.
+
     Raises:
         Interrupted: stop was set; what was finished and paid for is kept.
-        CwmbError: a cell cannot go on (its ledger belongs to something else, damaged data).
+        LedgerError: a cell could not go on; the others did.
+        CwmbError: nothing can go on; what was finished and paid for is kept.
     """
-    records = run.finished()
-    todo = [cell for cell in run.extent.cells() if cell not in records or records[cell].state != "done"]
-    lock = Lock()
+    records = _Records(run, setup.protocol)
+    todo = [cell for cell in run.extent.cells() if not records.done(cell)]
+    errors: list[BaseException] = []
 
     def work(cell: Cell) -> None:
         if stop.is_set():
             raise Interrupted
         display.start(cell)
-        record = CellRun(
+        cell_run = CellRun(
             setup=setup,
             spec=environment(cell.environment),
             seed=cell.seed,
@@ -175,31 +195,70 @@ def run_cells(
             stopping=stop.is_set,
             watch=lambda **progress: display.search(cell, **progress),
             stage=lambda stage: display.stage(cell, stage),
-        ).run()
-        with lock:
-            write_record(run.cell_folder(cell) / "record.json", record)
-            records[cell] = record
-            _write_records(run, setup.protocol, records)
+        )
+        record = cell_run.run()
+        in_vain = records.add(record)
         display.finish(cell, record)
+        if isinstance(cell_run.meter.trouble, EndpointRefused):
+            raise cell_run.meter.trouble
+        if in_vain > jobs + 1:
+            raise InfrastructureError(f"{in_vain} cells in a row failed, the last one so: {_message(record)}")
 
     with ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="cell") as pool:
         pending: set[Future[None]] = {pool.submit(work, cell) for cell in todo}
-        error: BaseException | None = None
         while pending:
             done, pending = wait(pending, timeout=0.2, return_when=FIRST_COMPLETED)
             for future in done:
-                raised = future.exception()
-                if raised is not None and error is None:
-                    error = raised
-                    stop.set()  # the others finish their call in flight
-    if error is not None:
-        raise error
-    return _write_records(run, setup.protocol, records)
+                error = future.exception()
+                if error is not None:
+                    errors.append(error)
+                    if not isinstance(error, LedgerError):
+                        stop.set()  # the others finish their call in flight
+    if errors:
+        raise next((e for e in errors if not isinstance(e, LedgerError)), errors[0])
+    return records.write()
 
 
-def _write_records(run: Run, protocol: BenchmarkProtocol, records: Mapping[Cell, Record]) -> list[Record]:
-    """Rebuild records.jsonl; only now is it known whether the run is the protocol's own."""
-    custom = run.configuration.budget != Budget(protocol.calls) or run.extent.seeds != protocol.seeds
-    result = [replace(records[cell], custom=custom) for cell in sorted(records)]
-    write_whole(run.folder / "records.jsonl", "".join(dumps(r) + "\n" for r in result))
-    return result
+def _message(record: Record) -> str:
+    return record.failure.message if record.failure else ""
+
+
+class _Records:
+    """The records of a run and the lines of its records.jsonl, kept so that each record is serialised once."""
+
+    def __init__(self, run: Run, protocol: BenchmarkProtocol) -> None:
+        self._run = run
+        # Only the whole run knows whether it is the protocol's own.
+        self._custom = run.configuration.budget != Budget(protocol.calls) or run.extent.seeds != protocol.seeds
+        self._lock = Lock()
+        self._records: dict[Cell, Record] = {}
+        self._lines: dict[Cell, str] = {}
+        self._infrastructure = 0
+        for record in run.finished().values():
+            self._keep(record)
+
+    def done(self, cell: Cell) -> bool:
+        """Whether a cell needs no further work."""
+        return cell in self._records and self._records[cell].state == "done"
+
+    def add(self, record: Record) -> int:
+        """Write a record. Returns how many cells in a row have failed for infrastructure."""
+        with self._lock:
+            write_record(self._run.record_file(record.cell), record)
+            self._keep(record)
+            self._write()
+            self._infrastructure = self._infrastructure + 1 if record.state == "infrastructure" else 0
+            return self._infrastructure
+
+    def write(self) -> list[Record]:
+        """Write them all. Returns them sorted by cell."""
+        with self._lock:
+            self._write()
+            return [self._records[cell] for cell in sorted(self._records)]
+
+    def _keep(self, record: Record) -> None:
+        self._records[record.cell] = replace(record, custom=self._custom)
+        self._lines[record.cell] = dumps(self._records[record.cell]) + "\n"
+
+    def _write(self) -> None:
+        write_whole(self._run.folder / "records.jsonl", "".join(self._lines[cell] for cell in sorted(self._lines)))

@@ -1,12 +1,21 @@
-"""What a strategy is handed: a language model and a scorer that count, journal and stop. Nobody reports on himself."""
+"""What a strategy is handed: a language model and a scorer that count, journal and stop. Nobody reports on himself.
+
+Whatever a strategy does, one call or evaluation runs at a time, none starts beyond a budget, after the search is over,
+or after something went wrong in the harness or behind the model, and what went wrong is remembered even if the strategy
+caught it. A strategy that goes on asking after its budget is ended. What cannot be ended is one that never asks again
+and never returns; it costs nothing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from threading import RLock
+from typing import Literal, NoReturn, Protocol
 
-from cwmb.errors import BudgetExhausted, ContextExceeded
+from cwmb.errors import BudgetExhausted, ContextExceeded, CwmbError
 from cwmb.harness.ledger import Ledger
 from cwmb.harness.seeds import Purpose, number
 from cwmb.models.extraction import extract
@@ -14,19 +23,32 @@ from cwmb.models.requests import request_hash
 from cwmb.types import Completion, Evaluation, Failure, Program, Prompt, Provider, Reply, Request, Sampling, Usage
 
 CONTEXT_EXCEEDED = "context_exceeded"
+EVALUATIONS_PER_CALL = 20  # none of the known strategies needs more than two; what is free must end, too
+REFUSALS = 1000  # so many times a strategy is told that its budget is exhausted
+
+Limit = Literal["calls", "tokens", "dollars", "seconds", "evaluations"]
 
 
 class Interrupted(BaseException):
     """The user asked to stop: raised between two calls, so that what was paid for is kept."""
 
 
+class SearchOver(BaseException):
+    """Ends a strategy that goes on asking after its budget (no Exception, so that it is not caught as one)."""
+
+
 @dataclass(frozen=True)
 class Budget:
-    """What a search may spend; None is no limit. A call starts only while none is reached."""
+    """What a search may spend; None is no limit. A call starts only while none is reached.
+
+    seconds: of wall time from the beginning of the search to the end of its last call or evaluation, as it was when
+    that was recorded: a search that was killed and resumed is not charged for what was lost, nor for its replay.
+    """
 
     calls: int
     tokens: int | None = None
     dollars: float | None = None
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -57,7 +79,11 @@ class Watcher(Protocol):
 
 @dataclass
 class Meter:
-    """The counters of one cell, shared by its model and its scorer."""
+    """The counters of one cell, shared by its model and its scorer.
+
+    seconds: see Budget; limit: the first budget on account of which something was refused; trouble: what went wrong
+    while something was asked or journaled, and it was not the strategy's fault.
+    """
 
     budget: Budget
     stopping: Callable[[], bool]
@@ -65,28 +91,103 @@ class Meter:
     asked: list[Asked] = field(default_factory=list)
     scored: list[Scored] = field(default_factory=list)
     usage: Usage = field(default_factory=Usage)
+    seconds: float = 0.0
+    limit: Limit | None = None
+    trouble: BaseException | None = None
+    _best: Scored | None = None
+    _refusals: int = 0
+    _closed: bool = False
+    _lock: RLock = field(default_factory=RLock)
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """While something is asked: one at a time, and nothing once the search is over or something went wrong."""
+        with self._lock:
+            if self.trouble is not None:
+                raise self.trouble
+            if self._closed:
+                self._refuse()
+            if self.stopping():
+                self.trouble = Interrupted()
+                raise self.trouble
+            yield
+
+    @contextmanager
+    def harness(self) -> Iterator[None]:
+        """Whatever is raised in here is not the strategy's fault."""
+        try:
+            yield
+        except BaseException as error:
+            self.trouble = error
+            raise
+
+    def close(self) -> None:
+        """The search is over: nothing is asked any more, whatever threads the strategy has left behind."""
+        with self._lock:
+            self._closed = True
 
     def best(self, calls: int | None = None) -> Scored | None:
         """The best scored program (training score, then exact rate, then the earliest), of the first calls if given."""
-        known = [s for s in self.scored if calls is None or s.calls <= calls]
-        return max(known, key=lambda s: (s.evaluation.accuracy, s.evaluation.exact), default=None)
+        if calls is None:
+            return self._best
+        return max((s for s in self.scored if s.calls <= calls), key=_merit, default=None)
 
-    def check(self) -> None:
+    def reached(self) -> Limit | None:
+        """The budget that is used up, if one is."""
+        budget = self.budget
+        spent: dict[Limit, tuple[float, float | None]] = {
+            "calls": (len(self.asked), budget.calls),
+            "tokens": (self.usage.prompt_tokens + self.usage.completion_tokens, budget.tokens),
+            "dollars": (self.usage.dollars or 0.0, budget.dollars),
+            "seconds": (self.seconds, budget.seconds),
+        }
+        return next((name for name, (so_far, limit) in spent.items() if limit is not None and so_far >= limit), None)
+
+    def check_call(self) -> None:
         """Raise if no further call may start."""
-        if self.stopping():
-            raise Interrupted
-        tokens = self.usage.prompt_tokens + self.usage.completion_tokens
-        if (
-            len(self.asked) >= self.budget.calls
-            or (self.budget.tokens is not None and tokens >= self.budget.tokens)
-            or (self.budget.dollars is not None and (self.usage.dollars or 0.0) >= self.budget.dollars)
-        ):
-            raise BudgetExhausted
+        if reached := self.reached():
+            self._refuse(reached)
 
-    def report(self) -> None:
-        """Tell the watcher where the search is."""
-        best = self.best()
+    def check_evaluation(self) -> None:
+        """Raise if no further evaluation may start. Beyond the time budget the last answer may still be evaluated."""
+        if len(self.scored) >= EVALUATIONS_PER_CALL * (len(self.asked) + 1):
+            self._refuse("evaluations")
+        answer_scored = bool(self.scored) and self.scored[-1].calls == len(self.asked)
+        if answer_scored and self.budget.seconds is not None and self.seconds >= self.budget.seconds:
+            self._refuse("seconds")
+
+    def count_call(self, asked: Asked, seconds: float) -> None:
+        """A call was answered."""
+        self.asked.append(asked)
+        self.usage += replace(asked.reply.usage, calls=1)
+        self.seconds += seconds
+        if self.budget.dollars is not None and self.usage.dollars is None:
+            raise CwmbError(
+                f"a budget of {self.budget.dollars} dollars cannot be held, as the price of "
+                f"{asked.reply.model or 'this model'} is not known: give --max-tokens instead, and another --out"
+            )
+        self._report()
+
+    def count_evaluation(self, scored: Scored, seconds: float) -> None:
+        """A program was scored."""
+        self.scored.append(scored)
+        self.seconds += seconds
+        if self._best is None or _merit(scored) > _merit(self._best):
+            self._best = scored
+        self._report()
+
+    def _refuse(self, limit: Limit | None = None) -> NoReturn:
+        self.limit = self.limit or limit
+        self._refusals += 1
+        raise BudgetExhausted if self._refusals <= REFUSALS else SearchOver
+
+    def _report(self) -> None:
+        best = self._best
         self.watch(calls=len(self.asked), best=best.evaluation if best else None, usage=self.usage)
+
+
+def _merit(scored: Scored) -> tuple[float, float]:
+    return scored.evaluation.accuracy, scored.evaluation.exact
 
 
 @dataclass(frozen=True)
@@ -102,24 +203,18 @@ class MeteredModel:
 
     def complete(self, prompt: Prompt) -> Completion:
         """Ask once; the answer is in the ledger before it is returned."""
-        self.meter.check()
-        index = len(self.meter.asked)
-        request = Request(
-            prompt.messages, self.sampling, seed=number(self.seed, self.environment, Purpose.REQUEST, index)
-        )
-        reply = self.ledger.entry(
-            "call",
-            index,
-            request_hash(request),
-            Reply,
-            lambda: self._ask(request),
-            {"kind": prompt.kind, "parent": prompt.parent, "note": prompt.note, "request": as_sent(request)},
-        )
-        completion = self._completion(index, prompt, reply)
-        self.meter.asked.append(Asked(prompt, completion, reply))
-        self.meter.usage += replace(reply.usage, calls=1)
-        self.meter.report()
-        return completion
+        with self.meter.turn():
+            self.meter.check_call()
+            index = len(self.meter.asked)
+            request = Request(
+                prompt.messages, self.sampling, seed=number(self.seed, self.environment, Purpose.REQUEST, index)
+            )
+            key, extra = request_hash(request), _extra(prompt, request)
+            with self.meter.harness():
+                reply = self.ledger.entry("call", index, key, Reply, lambda: self._ask(request), extra)
+                completion = _completion(index, prompt, reply)
+                self.meter.count_call(Asked(prompt, completion, reply), self.ledger.seconds("call", index))
+            return completion
 
     def _ask(self, request: Request) -> Reply:
         try:
@@ -127,27 +222,29 @@ class MeteredModel:
         except ContextExceeded as error:
             return Reply(text=str(error), usage=Usage(calls=1), finish_reason=CONTEXT_EXCEEDED)
 
-    def _completion(self, index: int, prompt: Prompt, reply: Reply) -> Completion:
-        program: Program | None
-        failure: Failure | None
-        if reply.finish_reason == CONTEXT_EXCEEDED:
-            program, failure = None, Failure("context_exceeded", reply.text)
-        else:
-            program, failure = extract(reply.text, prompt.prefix)
-        return Completion(index, reply.text, program, failure, reply.usage, reply.finish_reason)
+
+def _extra(prompt: Prompt, request: Request) -> Mapping[str, object]:
+    """What readers of the ledger want to know of a call. What is no JSON is found out before anything is paid."""
+    if not all(isinstance(m.content, str) for m in request.messages):
+        raise TypeError("the content of a message must be a string")
+    about = {"kind": prompt.kind, "parent": prompt.parent, "note": dict(prompt.note)}
+    messages = [{"role": m.role, "content": m.content} for m in request.messages]
+    return {**json.loads(json.dumps(about)), "request": {"messages": messages, "seed": request.seed}}
 
 
-def as_sent(request: Request) -> Mapping[str, object]:
-    """A request as plain JSON, for readers of the ledger."""
-    return {
-        "messages": [{"role": m.role, "content": m.content} for m in request.messages],
-        "seed": request.seed,
-    }
+def _completion(index: int, prompt: Prompt, reply: Reply) -> Completion:
+    program: Program | None
+    failure: Failure | None
+    if reply.finish_reason == CONTEXT_EXCEEDED:
+        program, failure = None, Failure("context_exceeded", reply.text)
+    else:
+        program, failure = extract(reply.text, prompt.prefix)
+    return Completion(index, reply.text, program, failure, reply.usage, reply.finish_reason)
 
 
 @dataclass(frozen=True)
 class MeteredEvaluate:
-    """A scorer of training transitions behind a ledger. See cwmb.types.Evaluate."""
+    """A scorer of training transitions behind a meter and a ledger. See cwmb.types.Evaluate."""
 
     score: Callable[[Program, int, float], Evaluation]
     ledger: Ledger
@@ -155,17 +252,16 @@ class MeteredEvaluate:
 
     def __call__(self, program: Program) -> Evaluation:
         """Score a program."""
-        if self.meter.stopping():
-            raise Interrupted
-        index = len(self.meter.scored)
-        best = self.meter.best()
-        evaluation = self.ledger.entry(
-            "evaluation",
-            index,
-            program.hash,
-            Evaluation,
-            lambda: self.score(program, index, best.evaluation.accuracy if best else -1.0),
-        )
-        self.meter.scored.append(Scored(program, evaluation, len(self.meter.asked)))
-        self.meter.report()
-        return evaluation
+        key = program.hash
+        with self.meter.turn():
+            self.meter.check_evaluation()
+            index = len(self.meter.scored)
+            best = self.meter.best()
+            above = best.evaluation.accuracy if best else -1.0
+            with self.meter.harness():
+                evaluation = self.ledger.entry(
+                    "evaluation", index, key, Evaluation, lambda: self.score(program, index, above)
+                )
+                scored = Scored(program, evaluation, len(self.meter.asked))
+                self.meter.count_evaluation(scored, self.ledger.seconds("evaluation", index))
+            return evaluation

@@ -115,7 +115,8 @@ class Record:
     tried again when the run is resumed). budget: calls that were allowed; custom: budget or seeds are not the
     protocol's. program: SHA-256 of the judged program, program_call: the call that wrote it. stop: why the search
     ended. train is measured on what the strategy saw, test on what it did not. answers: calls by what became of them
-    (``program`` or a failure's kind); prompts: calls by kind of prompt.
+    (``program`` or a failure's kind); prompts: calls by kind of prompt. limit: which budget ended a search that
+    stopped for one (the scores are then those of what it had found by then).
     """
 
     schema: int
@@ -143,6 +144,7 @@ class Record:
     answers: dict[str, int]
     failure: Failure | None
     provenance: Provenance
+    limit: Literal["calls", "tokens", "dollars", "seconds", "evaluations"] | None = None
 
     @property
     def cell(self) -> Cell:

@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 
 import openai
 
-from cwmb.errors import ContextExceeded, CwmbError, InfrastructureError
+from cwmb.errors import ContextExceeded, CwmbError, EndpointRefused, InfrastructureError
 from cwmb.models import chat
 from cwmb.models.prices import dollars
 from cwmb.types import Reply, Request
@@ -103,6 +103,8 @@ class OpenAI:
                     continue
                 if status in (401, 403):
                     trouble = f"HTTP {status}: the endpoint refuses the key in OPENAI_API_KEY"
+                if status in (401, 402, 404) or error.code == "insufficient_quota":
+                    raise EndpointRefused(str(self._failure(trouble))) from None
                 asked_to_wait = _retry_after(error)
                 if not _is_passing(error) or (asked_to_wait or 0.0) > LONGEST_RETRY_AFTER:
                     raise self._failure(trouble) from None
