@@ -117,16 +117,19 @@ def _missing_clips(tree: ast.AST, rng: Random) -> list[Make]:
     clips: list[Make] = []
     for node, put in _slots(tree):
         if isinstance(node, ast.Call) and node.args:
-            if ast.unparse(node.func) == "np.clip" and not node.keywords:
+            if _name(node) == "np.clip" and not node.keywords:
                 clips.append(partial(put, node.args[0]))
             inner = node.args[0]
-            if {_name(node), _name(inner)} == {"min", "max"} and isinstance(inner, ast.Call):
+            if {_name(node), _name(inner)} in ({"min", "max"}, {"np.minimum", "np.maximum"}) and isinstance(
+                inner, ast.Call
+            ):
                 clips += [partial(put, inner.args[0]), partial(put, inner)]
     return clips
 
 
 def _name(node: ast.AST) -> str:
-    return node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
+    """The function that is called."""
+    return ast.unparse(node.func) if isinstance(node, ast.Call) else ""
 
 
 def _wrong_bounds(tree: ast.AST, rng: Random) -> list[Make]:
