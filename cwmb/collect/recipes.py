@@ -68,7 +68,7 @@ RECIPES = {
     "MountainCar-v0": Recipe(transitions=150, steps=200, controller=lambda _: swing),
     "Acrobot-v1": Recipe(transitions=400, steps=500, controller=lambda _: pump),
     "CliffWalking-v0": Recipe(transitions=80, controller=value_iteration),
-    "Taxi-v3": Recipe(transitions=300, steps=200, controller=value_iteration),
+    "Taxi-v3": Recipe(transitions=300, steps=200, controller=value_iteration, table=True),
     "Blackjack-v1": Recipe(transitions=60, controller=lambda _: basic_strategy, table=True),
     "Reacher-v4": Recipe(transitions=50),
     "InvertedPendulum-v4": Recipe(transitions=50),
