@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ TEXT = {
     "descriptions": "the description set",
     "state": "done, failed or infrastructure",
     "stop": "why the search ended",
+    "limit": "which budget ended the search",
     "program": "SHA-256 of the judged program",
     "failure": "the kind of the failure to show: of the search, else of the score, else of planning",
     "commit": "git commit of cwmb",
@@ -179,13 +181,14 @@ def _refuse_mixtures(runs: Sequence[Run]) -> None:
                         f"{what}{of} differs: {_brief(known)} in {where}, {_brief(value)} in {run.path}; figures that "
                         "are not comparable do not go into one table: make their tables apart"
                     )
-            cell = (record.strategy, canonical(record.options), record.model, record.budget, *_cell(record))
-            where = cells.setdefault(cell, run.path)
-            if where is not run.path:
+            name, seed = record.environment, record.seed
+            cell = (record.strategy, canonical(record.options), record.model, record.budget, name, seed)
+            if cell in cells:
                 raise CwmbError(
-                    f"{record.environment} seed {record.seed} of {record.strategy} with {record.model} is both in "
-                    f"{where} and in {run.path}: name only one of them"
+                    f"{name} seed {seed} of {record.strategy} with {record.model} is there twice, in {cells[cell]} and "
+                    f"in {run.path}: name only one of them"
                 )
+            cells[cell] = run.path
 
 
 def _comparable(record: Record) -> Iterator[tuple[str, str, str]]:
@@ -200,10 +203,6 @@ def _comparable(record: Record) -> Iterator[tuple[str, str, str]]:
 
 def _brief(value: str) -> str:
     return f"{value[:12]}…" if len(value) == 64 else repr(value)
-
-
-def _cell(record: Record) -> tuple[str, int]:
-    return record.environment, record.seed
 
 
 # -------------------------------------------------------------------------------------------------------- rows
@@ -246,6 +245,7 @@ def _common(run: Run, record: Record) -> dict[str, Any]:
         "descriptions": record.descriptions,
         "state": record.state,
         "stop": record.stop,
+        "limit": record.limit,
         "program": record.program,
         "failure": _failure(record),
         "commit": p.commit,
@@ -342,11 +342,13 @@ def label(strategy: str, options: str) -> str:
 
 @cache
 def _defaults(strategy: str) -> dict[str, Any]:
+    """The defaults of an installed strategy's options; none of one that is not installed or cannot be imported."""
     from cwmb.harness import plugins
 
     try:
-        return plugins.strategy(strategy, {})[1]
-    except CwmbError:
+        cls = plugins.find(plugins.STRATEGIES, "strategy", strategy).load()
+        return {field.name: field.default for field in dataclasses.fields(cls)}
+    except Exception:
         return {}
 
 

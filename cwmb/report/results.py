@@ -299,6 +299,9 @@ def notes(configurations: Sequence[Configuration]) -> tuple[str, ...]:
             f"{lost} of {len(states)} cells were lost to infrastructure: they have no score, not 0, and are tried "
             "again when the run is resumed."
         )
+    limits = [limit for c in configurations if not c.flags["early"] for limit in c["limit"] if isinstance(limit, str)]
+    for limit in sorted({*limits} - {"calls"}):
+        lines.append(f"{limits.count(limit)} of {len(states)} searches were ended by their limit of {limit}.")
     for dropped, model in dict.fromkeys((d, c.model) for c in configurations for d in _distinct(c["dropped"])):
         lines.append(f"{model} refused sampling parameters, which were left out: {dropped}.")
     commits = dict.fromkeys(commit for c in configurations for commit in _distinct(c["commit"]))

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from cwmb.catalog import environment
-from cwmb.harness.records import SCHEMA, Anytime, Planning, Provenance, Record, Score, write_record
+from cwmb.harness.files import dumps
+from cwmb.harness.records import SCHEMA, Anytime, Planning, Provenance, Record, Score
 from cwmb.protocols import protocol
 from cwmb.scoring import skill
 from cwmb.types import Failure, Usage
@@ -53,6 +54,7 @@ def a_score(accuracy: float, floor: float = 0.5, ceiling: float | None = 1.0, **
 
 
 def a_planning(normalised: float | None = 0.5, sem: float | None = 0.1, **changes: Any) -> Planning:
+    normalised = None if normalised is None else float(normalised)
     planning = Planning(
         returns=[10.0, 20.0],
         return_mean=15.0,
@@ -98,9 +100,12 @@ def a_record(
         stop="budget",
         program="a" * 64,
         program_call=0,
-        train=a_score(min(1.0, accuracy + 0.05)),
-        test=a_score(accuracy),
-        anytime=[Anytime(calls, "b" * 64, accuracy - 0.1, a_score(accuracy - 0.2)) for calls in rules.report_calls],
+        train=a_score(min(1.0, float(accuracy) + 0.05)),
+        test=a_score(float(accuracy)),
+        anytime=[
+            Anytime(calls, "b" * 64, float(accuracy) - 0.1, a_score(float(accuracy) - 0.2))
+            for calls in rules.report_calls
+        ],
         planning=a_planning(normalised),
         usage=Usage(rules.calls, 1000, 100, 500, 50, 0.25),
         prompts={"generate": rules.calls},
@@ -121,12 +126,7 @@ def lost(record: Record, kind: str = "infrastructure") -> Record:
 def a_run(folder: Path, records: Sequence[Record]) -> Path:
     """A run's folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    parts = []
-    for i, record in enumerate(records):
-        write_record(folder / f"{i}.json", record)
-        parts.append((folder / f"{i}.json").read_text())
-        (folder / f"{i}.json").unlink()
-    (folder / "records.jsonl").write_text("".join(parts))
+    (folder / "records.jsonl").write_text("".join(dumps(record) + "\n" for record in records))
     return folder
 
 
@@ -148,5 +148,5 @@ def evaluation(index: int, program: str, accuracy: float, exact: float = 0.0) ->
     return {"type": "evaluation", "index": index, "key": program, "value": {"accuracy": accuracy, "exact": exact}}
 
 
-def test_score(index: int, program: str, accuracy: float) -> dict[str, Any]:
+def scored(index: int, program: str, accuracy: float) -> dict[str, Any]:
     return {"type": "score", "index": index, "key": f"test:{program}", "value": {"accuracy": accuracy}}
