@@ -234,7 +234,7 @@ def evaluate(
             ) from error
     print(terminal([folder]))
     _say_what_failed(console, records)
-    _say_what_this_was(console, folder, model_name)
+    _say_what_this_was(console, folder, any(r.simulated for r in records))
     return {r.state for r in records}
 
 
@@ -260,9 +260,9 @@ def _say_what_failed(console: Console, records: Sequence[Record]) -> None:
         console.print(f"The same command tries {len(failed)} cells again, from where each failed.", highlight=False)
 
 
-def _say_what_this_was(console: Console, folder: Path, model_name: str) -> None:
+def _say_what_this_was(console: Console, folder: Path, simulated: bool) -> None:
     console.print(f"\nRecords, programs and ledgers: {folder}", highlight=False, soft_wrap=True)
-    if model_name.split(":")[0] == "simulated":
+    if simulated:
         console.print(
             "No language model was asked: 'simulated' breaks and mends programs that it knows. "
             "Name a real one with MODEL=openai:NAME (OPENAI_API_KEY, OPENAI_BASE_URL) or --model openai:NAME.",

@@ -31,6 +31,8 @@ from cwmb.sandbox import Sandbox
 from cwmb.scoring import Marks, evaluate, persistence, rules
 from cwmb.types import Evaluation, Failure, Program, Provider, Split, Strategy, Task, Transitions
 
+SIMULATED = "simulated"  # the name of the model that is none, in replies and on the command line
+
 
 @dataclass(frozen=True)
 class Setup:
@@ -302,7 +304,8 @@ class CellRun:
             strategy=setup.strategy_name,
             options=setup.options,
             model=setup.model_name,
-            simulated=setup.model_name.split(":")[0] == "simulated",
+            # Also where the answers are replayed from a ledger.
+            simulated=any(a.reply.model == SIMULATED for a in asked) or setup.model_name.split(":")[0] == SIMULATED,
             environment=spec.id,
             group=spec.group,
             seed=self.seed,
