@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -22,8 +23,10 @@ _POLL_SECONDS = 0.1  # how often the clock of a silent child is read
 _TIMEVAL = struct.pack("@ll", 0, int(_POLL_SECONDS * 1e6))
 _IDLE_POLLS = 5  # asleep so often without using CPU time: it waits for something that never comes
 _WALL_FACTOR, _WALL_SECONDS = 20.0, 60.0  # of wall time per CPU second, and on top: a backstop for a stalled machine
+_WHERE_SECONDS, _WHERE_WALL_SECONDS = 0.1, 5.0  # how long a child may take to say where it is
 _TAMPERED = 70  # worker.TAMPERED
 _FRAME = re.compile(rb'^  File "<candidate>", line (\d+) in ', re.MULTILINE)
+_COMPLETE = re.compile(rb"^  (?:File .* in <module>|\.\.\.)\n", re.MULTILINE)
 _FATAL = re.compile(rb"^(?:Fatal Python error|Windows fatal exception): (.+)$", re.MULTILINE)
 
 
@@ -150,18 +153,22 @@ class Conversation:
                     return data[wire.LENGTH.size :]
 
     def _timed_out(self, message: str) -> Failure:
-        before = len(self.process.log())
-        self.process.signal(signal.SIGUSR1)  # where are you?
-        patience = time.monotonic() + 1.0
-        size = -1
-        while time.monotonic() < patience:
-            time.sleep(0.005)
-            log = self.process.log()
-            if len(log) == size:
-                break
-            size = len(log) if len(log) > before else -1
+        line = self._whereabouts()
         self.process.signal(signal.SIGKILL)
-        return self._failure("timeout", message, _innermost(self.process.log()[before:]))
+        return self._failure("timeout", message, line)
+
+    def _whereabouts(self) -> int:
+        """The program's line that is being executed, 0 if the fault handler does not tell."""
+        before = len(self.process.log())
+        deadline = time.monotonic() + _WHERE_WALL_SECONDS
+        with contextlib.suppress(OSError):
+            until = self.process.cpu_seconds() + _WHERE_SECONDS
+            self.process.signal(signal.SIGUSR1)
+            while time.monotonic() < deadline and self.process.cpu_seconds() < until:
+                time.sleep(0.002)
+                if _COMPLETE.search(self.process.log(), before):
+                    break
+        return _innermost(self.process.log()[before:])
 
     def _tampered(self, message: str) -> Failure:
         self.process.signal(signal.SIGKILL)

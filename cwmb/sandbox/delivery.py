@@ -6,8 +6,6 @@ the other: a row's own successor is never in its message, nor in an earlier one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from cwmb.types import Floats, Ints
@@ -16,15 +14,15 @@ MAX_ROWS = 64  # in a message
 MAX_BYTES = 64 << 10
 
 
-def messages(steps: Ints, row_bytes: int) -> Iterator[Ints]:
-    """The transitions [n] of each message, in time order; rows of one time step only, and a bounded number of them."""
-    if not len(steps):
-        return
+def messages(steps: Ints, row_bytes: int) -> tuple[Ints, list[int]]:
+    """The order in which the transitions are sent [n], and how many are in each message.
+
+    They go in time order; a message holds rows of one time step only, and a bounded number of them.
+    """
     order = np.argsort(steps, kind="stable")
-    rows = max(1, min(MAX_ROWS, MAX_BYTES // row_bytes))
-    for same_step in np.split(order, np.flatnonzero(np.diff(steps[order])) + 1):
-        for start in range(0, len(same_step), rows):
-            yield same_step[start : start + rows]
+    most = max(1, min(MAX_ROWS, MAX_BYTES // row_bytes))
+    counts = np.unique(steps, return_counts=True)[1].tolist()
+    return order, [min(most, count - start) for count in counts for start in range(0, count, most)]
 
 
 def table(index: Ints, observations: Floats, actions: Floats) -> Floats:

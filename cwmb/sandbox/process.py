@@ -38,6 +38,7 @@ _BOOTSTRAP = (
     "zygote.{entry}(*json.loads(sys.argv[2]))"
 )
 _START_SECONDS = 60.0
+_libc = ctypes.CDLL(None)
 
 
 class ZygoteDied(Exception):
@@ -122,47 +123,43 @@ class ZygoteProcess:
             self._process = _interpreter("main", arguments, [theirs.fileno()])
         self._control.settimeout(_START_SECONDS)
         self.children = 0  # alive, by the pool's count
+        self.broken = False
         self._ready = False
         self._lock = threading.Lock()
 
-    @property
-    def alive(self) -> bool:
-        """Whether it is still running."""
-        return self._process.poll() is None
-
-    def await_ready(self) -> None:
-        """Wait until everything is loaded. Raises ZygoteDied."""
-        with self._lock:
-            if self._ready:
-                return
-            try:
-                self._ready = self._control.recv(len(wire.READY)) == wire.READY
-            except OSError as error:
-                raise ZygoteDied(f"the sandbox's zygote did not start: {error}") from None
-            if not self._ready:
-                raise ZygoteDied("the sandbox's zygote did not start")
-
     def fork(self, memory_bytes: int, cpu_seconds: int, core: int, shared_bytes: int) -> ForkedProcess:
         """A new child. Raises ZygoteDied."""
-        self.await_ready()
-        ends = _Ends(shared_bytes)
-        status, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
+            self._await_ready()
+            return self._fork(wire.FORK.pack(memory_bytes, cpu_seconds, core, shared_bytes), shared_bytes)
+        except OSError as error:
+            raise self.died(f"does not answer: {error}") from None
+
+    def died(self, what: str = "died") -> ZygoteDied:
+        """The error for having found it dead."""
+        self.broken = True
+        return ZygoteDied(f"the sandbox's zygote {what}")
+
+    def _await_ready(self) -> None:
+        with self._lock:
+            self._ready = self._ready or self._control.recv(len(wire.READY)) == wire.READY
+            if not self._ready:
+                raise self.died("did not start")
+
+    def _fork(self, request: bytes, shared_bytes: int) -> ForkedProcess:
+        with contextlib.ExitStack() as undo:
+            ends = undo.enter_context(contextlib.closing(_Ends(shared_bytes)))
+            status, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            undo.enter_context(status)
             with theirs:
-                message = wire.FORK.pack(memory_bytes, cpu_seconds, core, shared_bytes)
-                socket.send_fds(self._control, [message], [*ends.descriptors, theirs.fileno()])
+                socket.send_fds(self._control, [request], [*ends.descriptors, theirs.fileno()])
             ends.handed_over()
             status.settimeout(_START_SECONDS)
             message, fds, _, _ = socket.recv_fds(status, wire.FORKED.size, 1)
             if not fds:
-                raise ZygoteDied("the sandbox's zygote died")
-        except BaseException as error:
-            ends.close()
-            status.close()
-            if isinstance(error, OSError):
-                raise ZygoteDied(f"the sandbox's zygote does not answer: {error}") from None
-            raise
-        return ForkedProcess(ends, status, wire.FORKED.unpack(message)[0], fds[0])
+                raise self.died()
+            undo.pop_all()
+        return ForkedProcess(self, ends, status, wire.FORKED.unpack(message)[0], fds[0])
 
     def close(self) -> None:
         """End it with all of its children."""
@@ -174,8 +171,8 @@ class ZygoteProcess:
 class ForkedProcess:
     """A locked-down child of a zygote (see Process)."""
 
-    def __init__(self, ends: _Ends, status: socket.socket, pid: int, pidfd: int) -> None:
-        self._ends, self._status, self._pidfd = ends, status, pidfd
+    def __init__(self, zygote: ZygoteProcess, ends: _Ends, status: socket.socket, pid: int, pidfd: int) -> None:
+        self._zygote, self._ends, self._status, self._pidfd = zygote, ends, status, pidfd
         self.data, self.memory = ends.data, ends.memory
         self._clock = _cpu_clock(pid)
         self._stat = Path(f"/proc/{pid}/stat")
@@ -197,11 +194,14 @@ class ForkedProcess:
     def wait(self, seconds: float) -> Exit | None:
         """How it ended, or None. Raises ZygoteDied."""
         if self._exit is None:
-            if not select.select([self._status], [], [], seconds)[0]:
+            if not select.select([self._status.fileno(), self._pidfd], [], [], seconds)[0]:
                 return None
-            message = self._status.recv(wire.EXITED.size)
+            try:
+                message = self._status.recv(wire.EXITED.size)  # the zygote may take its time
+            except OSError as error:
+                raise self._zygote.died(f"does not answer: {error}") from None
             if not message:
-                raise ZygoteDied("the sandbox's zygote died")
+                raise self._zygote.died()
             status, peak, _ = wire.EXITED.unpack(message)
             self._exit = Exit(status, peak)
         return self._exit
@@ -273,7 +273,7 @@ def one_core() -> Iterator[int]:
     if not hasattr(os, "sched_setaffinity"):
         yield -1
         return
-    core = ctypes.CDLL(None).sched_getcpu()
+    core = _libc.sched_getcpu()
     before = os.sched_getaffinity(0)
     if core not in before:
         yield -1

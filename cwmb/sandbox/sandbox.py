@@ -71,7 +71,7 @@ class Sandbox:
             planners = {point.name: point.value for point in entry_points(group="cwmb.planners")}
         self._planners = dict(planners)
         self._unsafe = unsafe
-        self._workers = workers or len(os.sched_getaffinity(0))
+        self._workers = workers or _cores()
         self._zygotes: list[ZygoteProcess] = []
         self._lock = threading.Lock()
         self._closed = False
@@ -198,8 +198,7 @@ class Sandbox:
         seed: int,
     ) -> Predictions:
         """The predictions of the transitions ``index`` [n], in one process."""
-        pieces = list(messages(transitions.steps[index], 8 * (1 + observation_space.size + action_space.size)))
-        order = np.concatenate([index[:0], *pieces])
+        order, sizes = messages(transitions.steps[index], 8 * (1 + observation_space.size + action_space.size))
         questions = table(index, transitions.observations[index], transitions.actions[index])[order]
         setup = _setup(observation_space, action_space, seed, None)
         budget = limits.step_seconds * max(len(index), LEAST_TRANSITIONS)
@@ -210,10 +209,10 @@ class Sandbox:
             with one_core() as core, self._process(limits, backstop, shared, core) as process:
                 conversation = Conversation(process, program, limits)
                 conversation.set_up(setup)
-                answers = _Answers(order, observation_space.size)
+                answers = _Answers(index, order, observation_space.size)
                 try:
                     conversation.load()
-                    answers.collect(conversation, questions, [len(piece) for piece in pieces], budget)
+                    answers.collect(conversation, questions, sizes, budget)
                 except Ended as ended:
                     answers.note(ended.failure)
                 return answers.predictions()
@@ -238,23 +237,21 @@ class Sandbox:
         with self._lock:
             if self._closed:
                 raise InfrastructureError("the sandbox is closed")
-            zygote = min(self._zygotes, key=lambda z: z.children, default=None)
-            if zygote is None or (zygote.children and len(self._zygotes) < self._workers):
+            usable = [z for z in self._zygotes if not z.broken]
+            zygote = min(usable, key=lambda z: z.children, default=None)
+            if zygote is None or (zygote.children and len(usable) < self._workers):
                 zygote = ZygoteProcess(self._planners)
                 self._zygotes.append(zygote)
             zygote.children += 1
         try:
             yield zygote
-        except ZygoteDied:
-            with self._lock:
-                if zygote in self._zygotes:
-                    self._zygotes.remove(zygote)
-            raise
         finally:
             with self._lock:
                 zygote.children -= 1
-                retired = zygote not in self._zygotes and not zygote.children
-            if retired:
+                over = zygote.broken and not zygote.children and zygote in self._zygotes
+                if over:
+                    self._zygotes.remove(zygote)
+            if over:
                 zygote.close()
 
     def _prove(self) -> tuple[str, ...]:
@@ -271,7 +268,8 @@ class Sandbox:
         with self._process(Limits(), _BACKSTOP_SECONDS, wire.row_bytes(size), core=-1) as process:
             conversation = Conversation(process, Program(canary.SOURCE), Limits())
             layers = conversation.set_up(_setup(box, box, 0, None))
-            answers = _Answers(np.zeros(1, dtype=np.int64), size)
+            one = np.zeros(1, dtype=np.int64)
+            answers = _Answers(one, one, size)
             try:
                 conversation.load()
                 answers.collect(conversation, np.zeros((1, 1 + 2 * size)), [1], 5.0)
@@ -342,10 +340,13 @@ class PlanningSession:
 
 
 class _Answers:
-    """What a program has said so far, as rows in the order of delivery. order: the transition of each row [n]."""
+    """What a program has said so far.
 
-    def __init__(self, order: Ints, observation_size: int) -> None:
-        self._order = order
+    index: the transitions asked about [n]; order: how they are delivered, as a permutation of index.
+    """
+
+    def __init__(self, index: Ints, order: Ints, observation_size: int) -> None:
+        self._index, self._order = index, order
         self._type = np.dtype(
             {
                 "names": ["status", "done", "reward", "observation"],
@@ -378,16 +379,19 @@ class _Answers:
             try:
                 report, _ = conversation.ask(questions[start:stop].tobytes(), until, too_slow)
                 self._rows[start:stop] = shared[:size]
-                if self._rows[start:stop, 0].max() > BAD_OBSERVATION:
+                if max(self._rows[start:stop, 0].tobytes()) > BAD_OBSERVATION:
                     raise conversation.tampered("rows without an answer")
             except Ended as ended:
                 done = int((status[:size] != NOT_RUN).argmin()) if ended.failure.kind != "protocol_violation" else 0
                 self._rows[start : start + done] = shared[:done]
-                raise Ended(replace(ended.failure, transition=int(self._order[start + done]))) from None
+                raise Ended(replace(ended.failure, transition=self._transition(start + done))) from None
             if report.kind:
                 self.note(conversation.failure(report))
             if stop < len(questions) and conversation.spent() > until:
-                raise Ended(Failure("timeout", too_slow, transition=int(self._order[stop])))
+                raise Ended(Failure("timeout", too_slow, transition=self._transition(stop)))
+
+    def _transition(self, row: int) -> int:
+        return int(self._index[self._order[row]])
 
     def predictions(self) -> Predictions:
         """Everything said, in the order of the transitions."""
@@ -431,6 +435,10 @@ def _nothing(n: int, observation_size: int) -> Predictions:
     return Predictions(
         np.full((n, observation_size), np.nan), np.full(n, np.nan), np.zeros(n, bool), np.full(n, NOT_RUN, np.uint8)
     )
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _twice(call: Callable[[], _Result]) -> _Result:

@@ -11,11 +11,12 @@ import os
 import platform
 import textwrap
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from cwmb.protocols import Limits
 from cwmb.sandbox import Sandbox
 from cwmb.types import OK, Failure, Predictions, Program
 
@@ -76,6 +77,7 @@ class Attack:
     kinds: tuple[str, ...] = ("exception",)
     says: str = ""
     code: str = ""
+    limits: Limits = QUICK
 
 
 def in_step(body: str, before: str = "") -> str:
@@ -267,7 +269,7 @@ def loops() -> Iterator[Attack]:
 
 def memory() -> Iterator[Attack]:
     def out_of(name: str, body: str, says: str = "MemoryError") -> Attack:
-        return Attack(f"memory: {name}", in_step(body), ("memory",), says, "")
+        return Attack(f"memory: {name}", in_step(body), ("memory",), says, limits=replace(QUICK, step_seconds=0.1))
 
     yield out_of("numpy", "np.ones(10**10)", "Unable to allocate")
     yield out_of("zeros, never touched", "np.zeros(10**9)", "Unable to allocate")
@@ -492,8 +494,8 @@ def attacks(secret: Path, port: int, unix: str) -> list[Attack]:
 def problems(sandbox: Sandbox, attack: Attack) -> list[str]:
     """What is wrong with how the sandbox dealt with an attack."""
     data = transitions(np.ones((3, 4)), answers=ANSWER)
-    said = sandbox.predict(Program(attack.source), box(4), discrete(2), data, QUICK, 0)
-    healthy = sandbox.predict(HONEST, box(4), discrete(2), data, QUICK, 0)
+    said = sandbox.predict(Program(attack.source), box(4), discrete(2), data, attack.limits, 0)
+    healthy = sandbox.predict(HONEST, box(4), discrete(2), data, Limits(), 0)
     return list(_complaints(attack, said, healthy))
 
 

@@ -110,7 +110,8 @@ def test_a_program_in_flight_is_run_again(own: tuple[Sandbox, int], victim: str)
     assert (said.observations == 2.0).all()
 
 
-def test_a_planning_session_goes_on_where_it_was(own: tuple[Sandbox, int]) -> None:
+@pytest.mark.parametrize("victim", ["zygote", "child"])
+def test_a_planning_session_goes_on_where_it_was(own: tuple[Sandbox, int], victim: str) -> None:
     sandbox, zygote = own
     planner = PlannerSpec("icem", {"horizon": 5, "iterations": 2, "samples": 20, "elites": 4, "execute": 1})
     program = Program(HONEST.source.replace("1.0, False", "float(action.sum() * self.state.sum()), False"))
@@ -120,7 +121,7 @@ def test_a_planning_session_goes_on_where_it_was(own: tuple[Sandbox, int]) -> No
             said = []
             for i in range(4):
                 if kill and i == 2:
-                    os.kill(min(descendants(zygote)), signal.SIGKILL)
+                    os.kill(zygote if victim == "zygote" else min(descendants(zygote)), signal.SIGKILL)
                 plan = session.plan(np.full(4, float(i)))
                 assert plan.actions is not None
                 said.append(plan.actions.tolist())
