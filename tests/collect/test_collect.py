@@ -126,7 +126,7 @@ def test_levels_of_continuous_actions_carry_out_what_cem_found(monkeypatch: pyte
     simulator = make(spec)
 
     def recorded(seed: int) -> list[recipes.Recording]:
-        return list(recordings(spec, simulator, "train", seed))
+        return list(recordings(spec, simulator, "train", seed))[:3]  # without the edges
 
     levels = recorded(7)
     assert [r.provenance.get("iterations", 0) for r in levels] == [0, 2, 8]
