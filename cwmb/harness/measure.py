@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -111,10 +112,11 @@ def random_returns(spec: EnvironmentSpec, steps: int, episodes: int = RANDOM_EPI
 
     simulator = make(spec)
     actions = simulator.action_space
+    dtype: Any = np.dtype(actions.dtype).type
     space: Box | Discrete = (
         Discrete(int(actions.high[0]) + 1)
         if actions.kind == "discrete"
-        else Box(np.array(actions.low), np.array(actions.high), dtype=np.dtype(actions.dtype).type)
+        else Box(np.array(actions.low, dtype), np.array(actions.high, dtype), dtype=dtype)
     )
     result = []
     for index in range(episodes):
