@@ -7,7 +7,7 @@ JOBS     ?= $(shell nproc)
 PYTHON   ?= $(firstword $(shell command -v python3.11 python3.12 python3.13 python3))
 CWMB      = .venv/bin/cwmb
 
-.PHONY: eval tables trajectories baselines test test-wheel
+.PHONY: eval tables trajectories baselines test torture test-wheel
 .DEFAULT_GOAL := eval
 
 eval: .venv/installed
@@ -28,6 +28,10 @@ test: .venv/installed-dev
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/pytest -n auto
+
+# What takes minutes: every attack, every fault, many kills. Fifteen minutes at most on two cores.
+torture: .venv/installed-dev
+	.venv/bin/pytest -n auto -m torture
 
 test-wheel: .venv/installed-dev
 	tests/wheel.sh

@@ -34,7 +34,7 @@ class Interrupted(BaseException):
 
 
 class SearchOver(BaseException):
-    """Ends a strategy that goes on asking after its budget (no Exception, so that it is not caught as one)."""
+    """Ends a strategy that goes on asking in vain (no Exception, lest it be caught as one)."""
 
 
 @dataclass(frozen=True)
@@ -103,10 +103,10 @@ class Meter:
     def turn(self) -> Iterator[None]:
         """While something is asked: one at a time, and nothing once the search is over or something went wrong."""
         with self._lock:
-            if self.trouble is not None:
-                raise self.trouble
             if self._closed:
                 self._refuse()
+            if self.trouble is not None:
+                raise SearchOver
             if self.stopping():
                 self.trouble = Interrupted()
                 raise self.trouble
@@ -146,15 +146,15 @@ class Meter:
     def check_call(self) -> None:
         """Raise if no further call may start."""
         if reached := self.reached():
-            self._refuse(reached)
+            self._exhaust(reached)
 
     def check_evaluation(self) -> None:
         """Raise if no further evaluation may start. Beyond the time budget the last answer may still be evaluated."""
         if len(self.scored) >= EVALUATIONS_PER_CALL * (len(self.asked) + 1):
-            self._refuse("evaluations")
+            self._exhaust("evaluations")
         answer_scored = bool(self.scored) and self.scored[-1].calls == len(self.asked)
         if answer_scored and self.budget.seconds is not None and self.seconds >= self.budget.seconds:
-            self._refuse("seconds")
+            self._exhaust("seconds")
 
     def count_call(self, asked: Asked, seconds: float) -> None:
         """A call was answered."""
@@ -176,8 +176,11 @@ class Meter:
             self._best = scored
         self._report()
 
-    def _refuse(self, limit: Limit | None = None) -> NoReturn:
+    def _exhaust(self, limit: Limit) -> NoReturn:
         self.limit = self.limit or limit
+        self._refuse()
+
+    def _refuse(self) -> NoReturn:
         self._refusals += 1
         raise BudgetExhausted if self._refusals <= REFUSALS else SearchOver
 

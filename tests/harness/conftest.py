@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import killable
+import pytest
+from killable import Killable
+from scripted_server import Behaviour, Body, ScriptedServer, answer
+
+from cwmb.harness.cell import Setup
+from cwmb.harness.matrix import Configuration, Extent, open_run, run_cells
+from cwmb.harness.metering import Budget
+from cwmb.harness.records import Cell, Record
+from cwmb.models.simulated import Simulated
+from cwmb.sandbox import Sandbox
+from cwmb.types import Message, Provider, Reply, Request, Sampling, Strategy, Usage
+
+KEY = "sk-marker-0123456789abcdef"
+
+
+@pytest.fixture(autouse=True)
+def _the_checkout_does_not_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cwmb.harness.provenance.commit", lambda: killable.COMMIT)
+
+
+@pytest.fixture(scope="session")
+def cwmb_process() -> Iterator[Killable]:
+    with Killable() as process:
+        yield process
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(workers=1) as made:
+        yield made
+
+
+def programmer(body: Body) -> Behaviour:
+    """Answers like the simulated model: a function of the request."""
+    messages = tuple(Message(m["role"], m["content"]) for m in body["messages"])
+    return answer(Simulated().complete(Request(messages, Sampling(), body["seed"])).text)
+
+
+@dataclass
+class Endpoint:
+    """An OpenAI-compatible server on loopback whose behaviour can be changed while it runs."""
+
+    behave: Callable[[Body], Behaviour] = programmer
+    server: ScriptedServer = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.server = ScriptedServer(lambda body: self.behave(body))
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The variables that lead to it."""
+        return {"OPENAI_BASE_URL": self.server.url, "OPENAI_API_KEY": KEY}
+
+    @property
+    def repeated(self) -> int:
+        """How many requests were received that had been received before."""
+        return sum(self.server.counts.values()) - len(self.server.counts)
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Endpoint]:
+    made = Endpoint()
+    with made.server:
+        yield made
+
+
+@pytest.fixture
+def command() -> Callable[..., list[object]]:
+    """The arguments of ``cwmb eval``."""
+
+    def arguments(
+        out: Path, *more: object, strategy: str = "best_of_n", envs: str = "CliffWalking-v0,CartPole-v1"
+    ) -> list[object]:
+        fixed = ["eval", "--strategy", strategy, "--model", "openai:scripted", "--envs", envs, "--out", out]
+        return [*fixed, "--seeds", 1, "--budget", 2, *more]
+
+    return arguments
+
+
+class Silent:
+    """A display that shows nothing."""
+
+    def start(self, *_: object) -> None: ...
+
+    def stage(self, *_: object) -> None: ...
+
+    def search(self, *_: object, **__: object) -> None: ...
+
+    def finish(self, *_: object) -> None: ...
+
+
+@dataclass
+class Scripted:
+    """A provider that answers from a function; counts what it was asked."""
+
+    reply: Callable[[int], Reply]
+    name: str = "scripted"
+    asked: int = 0
+
+    def complete(self, request: Request) -> Reply:
+        self.asked += 1
+        return self.reply(self.asked - 1)
+
+
+def said(text: str, tokens: int = 10, dollars: float | None = 0.1) -> Reply:
+    return Reply(text, Usage(1, tokens - 5, 0, 5, 0, dollars), model="scripted")
+
+
+PROGRAM = """
+class Environment:
+    def set_state(self, observation):
+        self.observation = observation
+
+    def step(self, action):
+        return self.observation, {reward}, False
+"""
+
+
+def worse_and_worse(index: int) -> Reply:
+    """Different programs, the first of which is the best one."""
+    return said(f"```python\n{PROGRAM.format(reward=1 + index)}```")
+
+
+RunStrategy = Callable[..., list[Record]]
+
+
+@pytest.fixture
+def run_strategy(sandbox: Sandbox, tmp_path: Path) -> RunStrategy:
+    """Runs a strategy in this process over cells of CartPole, in a folder that later calls go on in."""
+
+    def run(
+        strategy: Strategy,
+        provider: Provider,
+        budget: Budget | None = None,
+        *,
+        seeds: int = 1,
+        jobs: int = 1,
+        out: Path = tmp_path / "run",
+        stop: Event | None = None,
+        display: Any = None,
+    ) -> list[Record]:
+        protocol, budget = killable.light("quick"), budget or Budget(3)
+        setup = Setup(
+            "scripted", lambda: strategy, {}, "tests 0", "scripted", provider, protocol, budget, "default", sandbox
+        )
+        configuration = Configuration("scripted", {}, "scripted", "quick", protocol.checksum, budget, "default")
+        with open_run(out, configuration, Extent(["CartPole-v1"], seeds)) as opened:
+            return run_cells(opened, setup, jobs=jobs, display=display or Silent(), stop=stop or Event())
+
+    return run
+
+
+def cell_folder(out: Path, cell: Cell | None = None) -> Path:
+    cell = cell or Cell("CartPole-v1", 0)
+    return out / "cells" / cell.environment / f"seed-{cell.seed}"
