@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cwmb.sandbox.sandbox import Plan, PlanningSession, Sandbox
+    from cwmb.sandbox.sandbox import Sandbox
+    from cwmb.sandbox.session import Plan, PlanningSession
 
 __all__ = ["Plan", "PlanningSession", "Sandbox"]
 
@@ -17,6 +18,6 @@ __all__ = ["Plan", "PlanningSession", "Sandbox"]
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from cwmb.sandbox import sandbox
+    from cwmb.sandbox import sandbox, session
 
-    return getattr(sandbox, name)
+    return getattr(sandbox if name == "Sandbox" else session, name)

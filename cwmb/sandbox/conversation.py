@@ -14,15 +14,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from cwmb.errors import InfrastructureError
-from cwmb.protocols import Limits
+from cwmb.protocols import Limits, PlannerSpec
 from cwmb.sandbox import wire
 from cwmb.sandbox.process import Process, ZygoteDied
-from cwmb.types import Failure, FailureKind, Program
+from cwmb.types import Failure, FailureKind, Program, Space
 
 _POLL_SECONDS = 0.1  # how often the clock of a silent child is read
 _TIMEVAL = struct.pack("@ll", 0, int(_POLL_SECONDS * 1e6))
 _IDLE_POLLS = 5  # asleep so often without using CPU time: it waits for something that never comes
 _WALL_FACTOR, _WALL_SECONDS = 20.0, 60.0  # of wall time per CPU second, and on top: a backstop for a stalled machine
+_SETUP_SECONDS = 60.0
 _WHERE_SECONDS, _WHERE_WALL_SECONDS = 0.1, 5.0  # how long a child may take to say where it is
 _TAMPERED = 70  # worker.TAMPERED
 _FRAME = re.compile(rb'^  File "<candidate>", line (\d+) in ', re.MULTILINE)
@@ -53,8 +54,12 @@ class Conversation:
 
         Raises:
             InfrastructureError: a protection that must not be missing is, or a planner cannot be made.
+            ZygoteDied: it does not answer.
         """
-        report, _ = self.ask(json.dumps(setup).encode(), 60.0, "starting")
+        try:
+            report, _ = self.ask(json.dumps(setup).encode(), _SETUP_SECONDS, "starting")
+        except Ended as ended:
+            raise ZygoteDied(f"the sandbox's child does not start ({ended})") from None
         if report.kind:
             raise InfrastructureError(f"the sandbox's child could not be set up: {report.text}")
         return tuple(report.text.split(","))
@@ -116,9 +121,9 @@ class Conversation:
         known = 0 < line <= len(lines)
         return Failure(
             kind,
-            message,
+            _printable(message),
             line if known else None,
-            lines[line - 1].strip() if known else None,
+            _printable(lines[line - 1].strip()) if known else None,
             transition if transition >= 0 else None,
         )
 
@@ -202,6 +207,25 @@ class Conversation:
         return self._failure("crash", f"the process was killed by {signal.Signals(number).name}: {reason[:200]}", line)
 
 
+def setup(
+    observation_space: Space, action_space: Space, seed: int, planner: PlannerSpec | None = None
+) -> dict[str, Any]:
+    """What a child has to know besides its program."""
+    return {
+        "seed": int(seed),
+        "observation": {"kind": observation_space.kind, "size": observation_space.size},
+        "action": {
+            "kind": action_space.kind,
+            "size": action_space.size,
+            "low": action_space.low,
+            "high": action_space.high,
+            "dtype": action_space.dtype,
+        },
+        "planner": planner.name if planner else None,
+        "parameters": planner.parameters if planner else {},
+    }
+
+
 class _TooSlow(Exception):
     """The time is up; the text says more if it is not the CPU time."""
 
@@ -244,3 +268,8 @@ def _innermost(log: bytes) -> int:
     dump = log.rpartition(b"most recent call first")[2]
     found = _FRAME.search(dump)
     return int(found.group(1)) if found else 0
+
+
+def _printable(text: str) -> str:
+    """Text of a program without anything that a terminal could take for a command."""
+    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)

@@ -427,6 +427,27 @@ def tampering() -> Iterator[Attack]:
         """,
         "tampered",
     )
+    yield violation(
+        "a report about another transition",
+        """
+        f = sys._getframe(1)
+        answer, wire = f.f_globals["_answer"], f.f_globals["wire"]
+        f.f_globals["_answer"] = lambda n, p, *a: answer(n, wire.Report("exception", "x", 0, 10**9), *a)
+        return self.s, 0.0, False
+        """,
+        "another transition",
+    )
+    yield violation(
+        "failures without a report",
+        """
+        f = sys._getframe(1)
+        answer, wire = f.f_globals["_answer"], f.f_globals["wire"]
+        f.f_globals["_answer"] = lambda n, p, *a: answer(n, wire.Report(), *a)
+        raise ValueError
+        """,
+        "without a report",
+    )
+    yield refused("channel: terminal codes in a message", "raise ValueError('\\x1b[2J\\x07')", r"\x1b[2J\x07")
     yield Attack(
         "channel: steal the next question",
         in_step("os.read(3, 1 << 16)\nreturn self.s, 0.0, False"),

@@ -21,7 +21,6 @@ import pytest
 from cwmb.errors import CwmbError, InfrastructureError
 from cwmb.protocols import Limits, PlannerSpec
 from cwmb.sandbox import Sandbox, canary, kernel
-from cwmb.sandbox import sandbox as implementation
 from cwmb.types import Program
 
 from .worlds import HONEST, QUICK, bounded, box, discrete, transitions
@@ -268,7 +267,7 @@ def test_without_seccomp_no_program_is_run(tmp_path: Path) -> None:
 
 
 def test_a_canary_that_gets_out_stops_everything(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(implementation, "_proven_layers", ())
+    monkeypatch.setattr(canary, "_proven", ())
     monkeypatch.setattr(canary, "SOURCE", canary.SOURCE.replace("return 0.0", "return 1.0"))
     before = zygotes()
     with pytest.raises(InfrastructureError, match=r"does not hold .*: a program can open a file and open a socket and"):

@@ -179,6 +179,16 @@ def test_impossible_actions_are_a_violation(sandbox: Sandbox, returns: str) -> N
     assert plan.failure.kind == "protocol_violation"
 
 
+def test_impossible_counts_are_a_violation(sandbox: Sandbox) -> None:
+    program = world(
+        "model = [o for o in sys.modules['gc'].get_objects() if type(o).__name__ == 'CandidateModel'][0]\n"
+        "        model.steps = 2**60\n        return self.o, 1.0, False"
+    )
+    (plan,) = plans(sandbox, program, n=1)
+    assert plan.failure is not None
+    assert plan.failure.kind == "protocol_violation"
+
+
 @pytest.mark.parametrize(("returned", "action"), [("99.0", 2.0), ("-7.0", 0.0), ("1.4", 1.0)])
 def test_actions_are_brought_within_the_space(sandbox: Sandbox, returned: str, action: float) -> None:
     plan = plans(sandbox, tampered_planner(f"[[{returned}]]"))[1]

@@ -1,0 +1,96 @@
+"""Collecting what a program says about transitions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cwmb.sandbox import wire
+from cwmb.sandbox.conversation import Conversation, Ended
+from cwmb.types import BAD_OBSERVATION, NOT_RUN, OK, Failure, Floats, Ints, Predictions
+
+
+class Answers:
+    """What a program has said so far.
+
+    index: the transitions asked about [n]; order: how they are delivered, as a permutation of index.
+    """
+
+    def __init__(self, index: Ints, order: Ints, observation_size: int) -> None:
+        self._index, self._order = index, order
+        self._type = np.dtype(
+            {
+                "names": ["status", "done", "reward", "observation"],
+                "formats": ["u1", "u1", "<f8", ("<f8", (observation_size,))],
+                "offsets": [0, 1, 8, wire.ROW_HEAD.size],
+                "itemsize": wire.row_bytes(observation_size),
+            }
+        )
+        # Bytes, since numpy copies records field by field. The status is a row's first byte.
+        self._rows = np.zeros((len(order), self._type.itemsize), np.uint8)
+        self._rows[:, 0] = NOT_RUN
+        self._failure: Failure | None = None
+
+    def note(self, failure: Failure | None) -> None:
+        """Keep the first failure; a bad observation counts as one only as long as there is no other."""
+        mild = failure is None or failure.kind == "bad_observation"
+        if self._failure is None or (self._failure.kind == "bad_observation" and not mild):
+            self._failure = failure
+
+    def collect(self, conversation: Conversation, questions: Floats, sizes: list[int], budget: float) -> None:
+        """Ask for all rows, message by message. budget: CPU seconds for all of them. Raises Ended."""
+        shared = np.frombuffer(conversation.process.memory, np.uint8).reshape(-1, self._type.itemsize)
+        status = shared[:, 0]
+        until = conversation.spent() + budget
+        too_slow = f"{len(questions)} transitions took more than {budget:g} s of CPU time"
+        stop = 0
+        for size in sizes:
+            start, stop = stop, stop + size
+            status[:size] = NOT_RUN
+            try:
+                report, _ = conversation.ask(questions[start:stop].tobytes(), until, too_slow)
+                answered = self._keep(shared[:size], start)
+                if answered < size:
+                    raise conversation.tampered("rows without an answer")
+                self._note(conversation, report, start, stop)
+            except Ended as ended:
+                answered = 0 if ended.failure.kind == "protocol_violation" else self._keep(shared[:size], start)
+                culprit = self._transition(min(start + answered, stop - 1))
+                raise Ended(replace(ended.failure, transition=culprit)) from None
+            if stop < len(questions) and conversation.spent() > until:
+                raise Ended(Failure("timeout", too_slow, transition=self._transition(stop)))
+
+    def _keep(self, shared: NDArray[np.uint8], start: int) -> int:
+        """Copy the rows of a message up to the first one without an answer; returns how many those are."""
+        rows = shared.copy()  # the program may still be writing
+        answered = rows[:, 0] <= BAD_OBSERVATION
+        count = len(rows) if answered.all() else int(answered.argmin())
+        self._rows[start : start + count] = rows[:count]
+        return count
+
+    def _note(self, conversation: Conversation, report: wire.Report, start: int, stop: int) -> None:
+        failure = conversation.failure(report)
+        if failure is not None and failure.transition not in self._index[self._order[start:stop]]:
+            raise conversation.tampered("a report about another transition")
+        self.note(failure)
+
+    def _transition(self, row: int) -> int:
+        return int(self._index[self._order[row]])
+
+    def predictions(self) -> Predictions:
+        """Everything said, in the order of the transitions."""
+        rows = self._rows[np.argsort(self._order, kind="stable")].view(self._type)[:, 0]
+        status = np.array(rows["status"])
+        failure = self._failure
+        if failure is None and status.any():
+            failure = Failure("protocol_violation", "transitions failed without a report")
+        spoke = (status == OK) | (status == BAD_OBSERVATION)
+        return Predictions(
+            observations=np.where((status == OK)[:, None], rows["observation"], np.nan),
+            rewards=np.where(spoke, rows["reward"], np.nan),
+            done=spoke & (rows["done"] != 0),
+            status=status,
+            failure=failure,
+        )

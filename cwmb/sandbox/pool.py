@@ -1,0 +1,95 @@
+"""The processes that a sandbox starts and keeps."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
+
+from cwmb.errors import InfrastructureError
+from cwmb.protocols import Limits
+from cwmb.sandbox.process import LoneProcess, Process, ZygoteDied, ZygoteProcess
+
+_Result = TypeVar("_Result")
+
+
+class Pool:
+    """Zygotes, as many as are needed at once and allowed; broken ones are replaced. Safe to use from many threads.
+
+    workers: how many at most, None for one per core; unsafe: no zygotes, but a bare interpreter for every program.
+    """
+
+    def __init__(self, planners: Mapping[str, str], workers: int | None, unsafe: bool) -> None:
+        self._planners = dict(planners)
+        self._workers = workers or _cores()
+        self._unsafe = unsafe
+        self._zygotes: list[ZygoteProcess] = []
+        self._lock = threading.Lock()
+        self._closed = False
+
+    @contextlib.contextmanager
+    def process(self, limits: Limits, cpu_seconds: int, shared_bytes: int, core: int = -1) -> Iterator[Process]:
+        """A new process for a program, ended on leaving.
+
+        cpu_seconds: when the kernel ends it, 0 for never; shared_bytes: of the memory for answers; core: where it
+        runs, -1 for anywhere.
+
+        Raises:
+            ZygoteDied: try again.
+            InfrastructureError: the pool is closed.
+        """
+        if self._unsafe:
+            with contextlib.closing(LoneProcess(self._planners, shared_bytes)) as lone:
+                yield lone
+            return
+        with self._zygote() as zygote:
+            child = zygote.fork(limits.memory_bytes, cpu_seconds, core, shared_bytes)
+            with contextlib.closing(child):
+                yield child
+
+    def close(self) -> None:
+        """End all processes."""
+        with self._lock:
+            zygotes, self._zygotes, self._closed = self._zygotes, [], True
+        for zygote in zygotes:
+            zygote.close()
+
+    @contextlib.contextmanager
+    def _zygote(self) -> Iterator[ZygoteProcess]:
+        """The zygote with the fewest children, a new one if all are busy and more are allowed."""
+        with self._lock:
+            if self._closed:
+                raise InfrastructureError("the sandbox is closed")
+            usable = [z for z in self._zygotes if not z.broken]
+            zygote = min(usable, key=lambda z: z.children, default=None)
+            if zygote is None or (zygote.children and len(usable) < self._workers):
+                zygote = ZygoteProcess(self._planners)
+                self._zygotes.append(zygote)
+            zygote.children += 1
+        try:
+            yield zygote
+        finally:
+            with self._lock:
+                zygote.children -= 1
+                over = zygote.broken and not zygote.children and zygote in self._zygotes
+                if over:
+                    self._zygotes.remove(zygote)
+            if over:
+                zygote.close()
+
+
+def twice(call: Callable[[], _Result]) -> _Result:
+    """Try again, once, what failed because a process was killed from outside. Raises InfrastructureError."""
+    try:
+        return call()
+    except ZygoteDied:
+        try:
+            return call()
+        except ZygoteDied as error:
+            raise InfrastructureError(f"{error}, twice") from None
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
