@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from importlib import import_module
+from threading import Lock
 
 from cwmb.catalog import EnvironmentSpec
 from cwmb.errors import CwmbError
 from cwmb.simulator import Simulator
+
+# Gymnasium's modules import each other in circles: two threads at once may find one of them half made.
+_importing = Lock()
 
 
 def make(spec: EnvironmentSpec) -> Simulator:
@@ -17,7 +21,8 @@ def make(spec: EnvironmentSpec) -> Simulator:
     """
     module, _, name = spec.adapter.partition(":")
     try:
-        adapter = getattr(import_module(module), name)
+        with _importing:
+            adapter = getattr(import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
         raise CwmbError(
             f"environment {spec.id}: adapter {spec.adapter!r} cannot be loaded ({error}); "
