@@ -39,6 +39,7 @@ class Environment:
     # The gripper's corners (along and across the hand) and how many capsules end there.
     CORNERS = ((0.0, -0.1, 2), (0.0, 0.1, 2), (0.1, -0.1, 1), (0.1, 0.1, 1))
     TABLE, RADIUS, MARGIN, CONTACT_WEIGHT = -0.325, 0.02, 0.002, 0.750210684410
+    REACH = 0.15  # further from the wrist no part of the gripper is
     MAX_ACTION = 2.0
     DT, SUBSTEPS = 0.01, 5
 
@@ -48,7 +49,6 @@ class Environment:
         self.tips = (0.821, -0.6, 0.0)
         self.object = (0.45, -0.05, -0.275)
         self.goal = (0.45, -0.05, -0.323)
-        self.implicit = np.diag(np.array(self.DAMPING) * self.DT)
 
     def set_state(self, observation):
         o = [float(value) for value in observation]
@@ -217,41 +217,46 @@ class Environment:
         bias1 = ax * nx + ay * ny + az * nz + d * (by * ry + bz * rz)
 
         r = self.ROTOR
-        inertia = np.array(
-            [
-                [m11 + r, m12, m13, m14, m15, m16, m17],
-                [m12, m22 + r, m23, m24, m25, m26, m27],
-                [m13, m23, m33 + r, m34, m35, m36, m37],
-                [m14, m24, m34, m44 + r, m45, m46, m47],
-                [m15, m25, m35, m45, m55 + r, m56, m57],
-                [m16, m26, m36, m46, m56, m66 + r, m67],
-                [m17, m27, m37, m47, m57, m67, m77 + r],
-            ]
-        )
+        inertia = [
+            [m11 + r, m12, m13, m14, m15, m16, m17],
+            [m12, m22 + r, m23, m24, m25, m26, m27],
+            [m13, m23, m33 + r, m34, m35, m36, m37],
+            [m14, m24, m34, m44 + r, m45, m46, m47],
+            [m15, m25, m35, m45, m55 + r, m56, m57],
+            [m16, m26, m36, m46, m56, m66 + r, m67],
+            [m17, m27, m37, m47, m57, m67, m77 + r],
+        ]
         biases = (bias1, bias2, bias3, bias4, bias5, bias6, bias7)
-        forces = [t - k * u - b for t, k, u, b in zip(torques, self.DAMPING, self.rates, biases, strict=True)]
+        forces = [t - k * u - b for t, k, u, b in zip(torques, self.DAMPING, self.rates, biases)]
 
-        rows = self.limits()
-        wrist_height, lowest = self.tips[2], self.TABLE + self.RADIUS + self.MARGIN
-        if wrist_height < lowest + 0.2:
+        constraints = []
+        for i, angle in enumerate(self.angles):
+            if angle < self.LOWER[i]:
+                constraints.append(self.constraint({i: 1.0}, angle - self.LOWER[i], self.LIMIT_WEIGHTS[i]))
+            elif angle > self.UPPER[i]:
+                constraints.append(self.constraint({i: -1.0}, self.UPPER[i] - angle, self.LIMIT_WEIGHTS[i]))
+        height = self.tips[2] - self.TABLE - self.RADIUS
+        if height < self.REACH:
             for x, y, count in self.CORNERS:
-                # The corner, from the wrist, and its height over the table.
+                # The corner, from the wrist, and its distance to the table.
                 qx, qy, qz = x * gx + y * yx, x * gy + y * yy, x * gz + y * yz
-                distance = wrist_height + qx * ax + qy * ay + qz * az - self.TABLE - self.RADIUS
+                distance = height + qx * ax + qy * ay + qz * az
                 if distance < self.MARGIN:
                     tx, ty, tz = qy * az - qz * ay, qz * ax - qx * az, qx * ay - qy * ax
-                    j7, j6 = gx * tx + gy * ty + gz * tz, fx * tx + fy * ty + fz * tz
+                    row = {6: gx * tx + gy * ty + gz * tz, 5: fx * tx + fy * ty + fz * tz}
                     tx, ty, tz = tx - pz * ay, ty + pz * ax - px * az, tz + px * ay
-                    j5, j4 = ex * tx + ez * tz, ty
+                    row[4], row[3] = ex * tx + ez * tz, ty
                     ty, tz = ty - length * az, tz + length * ay
-                    row = [0.0, by * ty + bz * tz, tx, j4, j5, j6, j7]
-                    rows.append(self.constraint(row, distance - self.MARGIN, self.CONTACT_WEIGHT / count))
-        if rows:
-            forces = self.constrained(inertia, np.array(forces), rows)
-        accelerations = np.linalg.solve(inertia + self.implicit, forces).tolist()
+                    row[2], row[1] = tx, by * ty + bz * tz
+                    constraints.append(self.constraint(row, distance - self.MARGIN, self.CONTACT_WEIGHT / count))
+        if constraints:
+            self.constrain(inertia, forces, constraints)
         h = self.DT
-        self.rates = [u + h * a for u, a in zip(self.rates, accelerations, strict=True)]
-        self.angles = [q + h * u for q, u in zip(self.angles, self.rates, strict=True)]
+        for i, damping in enumerate(self.DAMPING):
+            inertia[i][i] += h * damping
+        accelerations = np.linalg.solve(inertia, forces).tolist()
+        self.rates = [u + h * a for u, a in zip(self.rates, accelerations)]
+        self.angles = [q + h * u for q, u in zip(self.angles, self.rates)]
 
     def wrist(self, q1, s2, c2, s3, c3, s4, c4):
         """The wrist's position in the world."""
@@ -262,66 +267,35 @@ class Environment:
         x, y, z = self.BASE
         return x + c1 * along - s1 * across, y + s1 * along + c1 * across, z + height
 
-    def limits(self):
-        """The constraints of the joints that are beyond their limits."""
-        rows = []
-        for i, angle in enumerate(self.angles):
-            if angle < self.LOWER[i]:
-                row = [0.0] * 7
-                row[i] = 1.0
-                rows.append(self.constraint(row, angle - self.LOWER[i], self.LIMIT_WEIGHTS[i]))
-            elif angle > self.UPPER[i]:
-                row = [0.0] * 7
-                row[i] = -1.0
-                rows.append(self.constraint(row, self.UPPER[i] - angle, self.LIMIT_WEIGHTS[i]))
-        return rows
-
     def constraint(self, row, distance, weight):
-        """(row of the Jacobian, wanted acceleration along it, softness) of a one-sided soft constraint."""
+        """A one-sided soft constraint: row of the Jacobian, stiffness, wanted acceleration along the row."""
         reach = min(-distance / 0.001, 1.0)
         blend = 2 * reach**2 if reach <= 0.5 else 1 - 2 * (1 - reach) ** 2
         impedance = 0.9 + 0.05 * blend
         time = max(0.02, 2 * self.DT)
-        speed = sum(j * u for j, u in zip(row, self.rates, strict=True))
+        speed = sum(j * self.rates[i] for i, j in row.items())
         wanted = -2 / (0.95 * time) * speed - impedance / (0.95 * time) ** 2 * distance
-        return row, wanted, (1 - impedance) / impedance * weight
+        return row, impedance / ((1 - impedance) * weight), wanted
 
-    def constrained(self, inertia, forces, rows):
-        """The forces with those of the constraints, each of which can push but not pull."""
-        jacobian = np.array([row for row, _, _ in rows])
-        responses = jacobian @ np.linalg.inv(inertia)
-        matrix = (responses @ jacobian.T).tolist()
-        missing = []
-        for i, acceleration in enumerate((responses @ forces).tolist()):
-            _, wanted, softness = rows[i]
-            matrix[i][i] += softness
-            missing.append(wanted - acceleration)
-        active = [i for i, value in enumerate(missing) if value > 0.0]
+    def constrain(self, inertia, forces, constraints):
+        """Add the constraints' forces: stiffness times what the acceleration lacks, where that is positive."""
+        active = [c for c in constraints if c[2] > 0.0]  # a guess
         for _ in range(20):
-            pushes = self.solved(matrix, missing, active)
-            lacking = [
-                i
-                for i, value in enumerate(missing)
-                if i not in active and value - sum(matrix[i][j] * pushes[j] for j in active) > 1e-12
-            ]
-            if not lacking and min(pushes) >= 0.0:
+            matrix, right = [row[:] for row in inertia], forces[:]
+            for row, stiffness, wanted in active:
+                for i, j in row.items():
+                    right[i] += stiffness * j * wanted
+                    for k, other in row.items():
+                        matrix[i][k] += stiffness * j * other
+            accelerations = np.linalg.solve(matrix, right).tolist()
+            lacks = [wanted - sum(j * accelerations[i] for i, j in row.items()) for row, _, wanted in constraints]
+            pushing = [c for c, lack in zip(constraints, lacks) if lack > 0.0]
+            if pushing == active:
                 break
-            active = sorted([i for i in active if pushes[i] >= 0.0] + lacking)
-        return forces + np.array(pushes) @ jacobian
-
-    def solved(self, matrix, right, active):
-        """The solution of the active equations in the active unknowns, by elimination; the others are zero."""
-        solution = [0.0] * len(right)
-        rows = [[matrix[i][j] for j in active] + [right[i]] for i in active]
-        for k, pivot in enumerate(rows):
-            for row in rows[k + 1 :]:
-                factor = row[k] / pivot[k]
-                for j in range(k + 1, len(row)):
-                    row[j] -= factor * pivot[j]
-        for k in reversed(range(len(active))):
-            later = sum(rows[k][j] * solution[active[j]] for j in range(k + 1, len(active)))
-            solution[active[k]] = (rows[k][-1] - later) / rows[k][k]
-        return solution
+            active = pushing
+        for (row, stiffness, _), lack in zip(constraints, lacks):
+            for i, j in row.items():
+                forces[i] += stiffness * j * max(lack, 0.0)
 
     def step(self, action):
         tips, thing, goal = self.tips, self.object, self.goal
