@@ -1,8 +1,9 @@
 """The ledger: a cell's journal of everything that cost something, written before it is used.
 
-Each line is an entry ``{"type", "index", "key", ..., "value"}``: type and index say which call, evaluation or episode
-it is, key fingerprints what was asked (a hash). A cell that runs again asks in the same order and gets the recorded
-values; the first entry whose key differs is an error, never a silent new call.
+Each line is an entry ``{"type", "index", "key", ..., "value", "check"}``: type and index say which call, evaluation or
+episode it is, key fingerprints what was asked (a hash), check is the CRC-32 of what precedes it (a line without one is
+taken as it is). A cell that runs again asks in the same order and gets the recorded values; the first entry whose key
+differs is an error, never a silent new call.
 
 How long an entry took stands beside it in ``timings.jsonl``: ``seconds`` to compute it, ``before`` since the entry
 before it. A line is written there just before the entry's own, so that what is replayed has its time too. It is not
@@ -17,6 +18,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
+from zlib import crc32
 
 import msgspec
 
@@ -24,6 +26,8 @@ from cwmb.errors import LedgerError, StorageError
 from cwmb.harness.files import append, make_folder, storage_error
 
 T = TypeVar("T")
+
+_CHECK = b', "check": '
 
 
 class Ledger:
@@ -97,7 +101,7 @@ class Ledger:
         plain = msgspec.to_builtins(value)
         try:
             append(self._timings, _line({**name, "seconds": seconds, "before": waited}), flush=False)
-            append(self.path, _line({**name, "key": key, **extra, "value": plain}))
+            append(self.path, _checked(_line({**name, "key": key, **extra, "value": plain})))
         except StorageError as error:
             self._trouble = error
             raise
@@ -120,7 +124,7 @@ def read_entries(path: Path, *, repair: bool = False) -> list[dict[str, Any]]:
         try:
             entry = json.loads(line)
             names = isinstance(entry["type"], str) and isinstance(entry["key"], str)
-            whole = names and isinstance(entry["index"], int) and "value" in entry
+            whole = names and isinstance(entry["index"], int) and "value" in entry and _is_sound(line)
         except (ValueError, KeyError, TypeError, RecursionError):
             whole = False
         if not whole:
@@ -149,6 +153,16 @@ def _whole_lines(path: Path, repair: bool) -> list[bytes]:
     if repair and end < len(data):
         os.truncate(path, end)
     return data[:end].split(b"\n")[:-1]
+
+
+def _checked(line: bytes) -> bytes:
+    content = line.removesuffix(b"}\n")
+    return content + _CHECK + b'"%08x"}\n' % crc32(content)
+
+
+def _is_sound(line: bytes) -> bool:
+    content, found, check = line.rpartition(_CHECK)
+    return not found or check == b'"%08x"}' % crc32(content)
 
 
 def _line(entry: Mapping[str, Any]) -> bytes:

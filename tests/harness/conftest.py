@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 
 import killable
 import pytest
-from killable import Killable
+from killable import Fault, Killable
 from scripted_server import Behaviour, Body, ScriptedServer, answer
 
 from cwmb.harness.cell import Setup
@@ -73,17 +74,47 @@ def endpoint() -> Iterator[Endpoint]:
         yield made
 
 
-@pytest.fixture
-def command() -> Callable[..., list[object]]:
-    """The arguments of ``cwmb eval``."""
+def contents(out: Path) -> Mapping[str, bytes]:
+    """Every file of a run but those that tell the time."""
+    files = (p for p in sorted(out.rglob("*")) if p.is_file() and p.name != "timings.jsonl")
+    return {str(p.relative_to(out)): p.read_bytes() for p in files}
 
-    def arguments(
-        out: Path, *more: object, strategy: str = "best_of_n", envs: str = "CliffWalking-v0,CartPole-v1"
-    ) -> list[object]:
-        fixed = ["eval", "--strategy", strategy, "--model", "openai:scripted", "--envs", envs, "--out", out]
-        return [*fixed, "--seeds", 1, "--budget", 2, *more]
 
-    return arguments
+def answered(out: Path) -> int:
+    """How many calls stand in the ledgers."""
+    whole = (p.read_bytes() for p in out.rglob("ledger.jsonl"))
+    return sum(data[: data.rfind(b"\n") + 1].count(b'{"type": "call"') for data in whole)
+
+
+def evaluation(out: Path, *more: object) -> list[object]:
+    """The arguments of a small ``cwmb eval`` with the scripted endpoint; later ones win."""
+    fixed = ["eval", "--strategy", "refine", "--model", "openai:scripted", "--envs", "CliffWalking-v0,CartPole-v1"]
+    return [*fixed, "--out", out, "--seeds", 1, "--budget", 2, *more]
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """A run that nothing happened to: its files, its operations on them (number, name, path), its requests."""
+
+    files: Mapping[str, bytes]
+    operations: list[tuple[int, str, str]]
+    requests: int
+
+    def nth(self, name: str, file: str, n: int = 0) -> int:
+        """The number of the n-th operation of that name on a file whose name contains a word."""
+        return [number for number, what, path in self.operations if what == name and file in Path(path).name][n]
+
+
+@pytest.fixture(scope="session")
+def undisturbed(cwmb_process: Killable, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    endpoint = Endpoint()
+    with endpoint.server:
+        fault = Fault(str(folder / "run"), str(folder / "log"))
+        ended = cwmb_process.run(*evaluation(folder / "run"), fault=fault, **endpoint.environment)
+    assert ended.code == 0, ended.errors
+    operations = [tuple(json.loads(line)) for line in (folder / "log").read_text().splitlines()]
+    return Undisturbed(contents(folder / "run"), operations, len(endpoint.server.bodies))
 
 
 class Silent:

@@ -1,9 +1,9 @@
 """The real command line in processes that can be killed.
 
-``Killable`` is a server process that has imported everything and forks one child for each run, so that a run costs
-tenths of a second instead of seconds. The children run ``cwmb ...`` with the planning and the audits of the protocols cut
-short and without waits between attempts; nothing else is changed. A child can be told to end itself, or to run into an
-error, at its n-th operation on the files of a folder.
+``Killable`` is a server process that has imported everything and forks one child for each run, so that a run costs a
+second instead of many. The children run ``cwmb ...`` with the protocols' planning and audits cut short and hardly any
+waits between attempts; nothing else is changed. A child can be told to end itself, or to run into an error, at its n-th
+operation on the files of a folder.
 """
 
 from __future__ import annotations
@@ -37,8 +37,9 @@ def light(name: str) -> BenchmarkProtocol:
 class Fault:
     """What happens at the operation number ``at`` (from 0) on files below ``folder``; -1: nothing, only count.
 
-    how: ``kill`` before it, ``half`` to be killed in the middle of a write, or the name of an errno. Each operation is
-    written as a line to ``log`` before it is done.
+    how: ``kill`` before it, ``half`` to be killed in the middle of a write, or the name of an errno: half of a write is
+    done, and from then on everything fails (a full disk can be shortened, though). Each operation is written as a line
+    to ``log`` before it is done.
     """
 
     folder: str
@@ -55,17 +56,17 @@ class Fault:
             real = getattr(os, name)
 
             def operation(target: Any, *arguments: Any, **keywords: Any) -> Any:
-                path = f"/proc/self/fd/{target}" if isinstance(target, int) else os.fspath(target)
-                path = os.readlink(path) if isinstance(target, int) else path
+                path = str(Path(f"/proc/self/fd/{target}").readlink()) if isinstance(target, int) else os.fspath(target)
                 creates = name != "open" or (arguments and arguments[0] & os.O_CREAT)
                 if not (creates and path.startswith(self.folder)):
                     return real(target, *arguments, **keywords)
                 number = done[0]
                 done[0] += 1
                 log.write(json.dumps([number, name, path]) + "\n")
-                if number != self.at:
+                lasts = self.how not in ("kill", "half") and not (self.how == "ENOSPC" and name == "truncate")
+                if not (number == self.at or (lasts and 0 <= self.at < number)):
                     return real(target, *arguments, **keywords)
-                if name == "write" and self.how != "kill":
+                if name == "write" and self.how != "kill" and number == self.at:
                     real(target, bytes(arguments[0])[: len(arguments[0]) // 2])
                 if self.how in ("kill", "half"):
                     os.kill(os.getpid(), signal.SIGKILL)
@@ -116,6 +117,10 @@ class Killable:
         assert self._server.stdout
         self._server.stdin.write(json.dumps(job) + "\n")
         return int(self._server.stdout.readline())
+
+    def errors(self) -> str:
+        """What has been written to stderr so far."""
+        return (self._log / "err").read_text()
 
     def wait(self) -> Ended:
         """Wait for the end of what was started."""

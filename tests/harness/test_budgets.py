@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,10 +75,8 @@ def test_a_strategy_that_stops_by_itself_met_no_limit(run_strategy: RunStrategy)
 
 def catches_everything(llm: LanguageModel, evaluate: Evaluate) -> None:
     while True:
-        try:
+        with suppress(Exception):
             ask(llm, evaluate)
-        except Exception:
-            pass
 
 
 def test_a_strategy_that_ignores_the_end_is_ended(run_strategy: RunStrategy) -> None:
@@ -88,10 +87,8 @@ def test_a_strategy_that_ignores_the_end_is_ended(run_strategy: RunStrategy) -> 
 
 def catches_and_returns(llm: LanguageModel, evaluate: Evaluate) -> Program:
     for _ in range(REFUSALS):
-        try:
+        with suppress(BudgetExhausted):
             ask(llm, evaluate)
-        except BudgetExhausted:
-            pass
     return Program(PROGRAM.format(reward=1))
 
 
@@ -104,11 +101,9 @@ def test_a_strategy_that_catches_the_end_may_return_a_program(run_strategy: RunS
 
 def asks_in_threads(llm: LanguageModel, evaluate: Evaluate) -> None:
     def work() -> None:
-        try:
+        with suppress(BudgetExhausted):
             for _ in range(5):
                 ask(llm, evaluate)
-        except BudgetExhausted:
-            pass
 
     threads = [threading.Thread(target=work) for _ in range(8)]
     for thread in threads:

@@ -1,53 +1,36 @@
-"""Runs through the command line: the same bytes, whatever happened on the way."""
+"""Runs through the command line: the same bytes on one worker or many, extended or repeated."""
 
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
+from conftest import contents
+from killable import Ended, Killable
 
-ENVS = "CliffWalking-v0,CartPole-v1,Pendulum-v1"
-
-
-def start(out: Path, *arguments: object, envs: str = ENVS, strategy: str = "gif_mcts") -> subprocess.Popen[str]:
-    command = ["eval", "--strategy", strategy, "--model", "simulated", "--seeds", 1, "--envs", envs, "--budget", 4]
-    return subprocess.Popen(
-        [sys.executable, "-m", "cwmb", *map(str, [*command, "--out", out, *arguments])],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+ENVS = "CliffWalking-v0,CartPole-v1"
 
 
-def finish(process: subprocess.Popen[str], code: int = 0) -> str:
-    output, errors = process.communicate(timeout=300)
-    assert process.returncode == code, errors
-    return output + errors
+def run(process: Killable, out: Path, *more: object) -> Ended:
+    fixed = ["eval", "--strategy", "gif_mcts", "--model", "simulated", "--seeds", 1, "--envs", ENVS, "--budget", 4]
+    return process.run(*fixed, "--out", out, *more)
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("undisturbed") / "run"
-    finish(start(out, "--jobs", 1))
+def finished(cwmb_process: Killable, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("finished") / "run"
+    ended = run(cwmb_process, out)
+    assert ended.code == 0, ended.errors
+    assert "accuracy" in ended.output
     return out
 
 
-def records(out: Path) -> bytes:
-    return (out / "records.jsonl").read_bytes()
-
-
-def test_a_run_leaves_records_programs_ledgers_and_trees(undisturbed: Path) -> None:
-    lines = [json.loads(line) for line in records(undisturbed).splitlines()]
-    assert [r["environment"] for r in lines] == ["CartPole-v1", "CliffWalking-v0", "Pendulum-v1"]
+def test_a_run_leaves_records_programs_ledgers_and_trees(finished: Path) -> None:
+    lines = [json.loads(line) for line in (finished / "records.jsonl").read_text().splitlines()]
+    assert [r["environment"] for r in lines] == ["CartPole-v1", "CliffWalking-v0"]
     for record in lines:
-        cell = undisturbed / "cells" / record["environment"] / "seed-0"
+        cell = finished / "cells" / record["environment"] / "seed-0"
         assert record["simulated"]
         assert record["custom"]  # another budget than the protocol's
         assert record["usage"]["calls"] <= 4
@@ -60,61 +43,51 @@ def test_a_run_leaves_records_programs_ledgers_and_trees(undisturbed: Path) -> N
             assert (cell / "programs" / f"{node['call']:04d}.py").exists() == (node["program"] is not None)
 
 
-def test_two_jobs_give_the_same_bytes(undisturbed: Path, tmp_path: Path) -> None:
-    finish(start(tmp_path / "run", "--jobs", 2))
-    assert records(tmp_path / "run") == records(undisturbed)
+def test_two_jobs_give_the_same_bytes(cwmb_process: Killable, finished: Path, tmp_path: Path) -> None:
+    assert run(cwmb_process, tmp_path / "run", "--jobs", 2).code == 0
+    assert contents(tmp_path / "run") == contents(finished)
 
 
-def test_a_killed_run_completes_to_the_same_bytes(undisturbed: Path, tmp_path: Path) -> None:
+def test_a_finished_run_repeats_nothing_and_can_be_extended(
+    cwmb_process: Killable, finished: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "run"
-    for entries in (1, 4, 9, 14):  # killed when so many entries are in the ledgers
-        process = start(out, "--jobs", 2)
-        while process.poll() is None and sum(map(_lines, out.glob("cells/*/*/ledger.jsonl"))) < entries:
-            time.sleep(0.005)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-    output = finish(start(out, "--jobs", 2))
-    assert records(out) == records(undisturbed)
-    assert "accuracy" in output
-    for ledger in out.glob("cells/*/*/ledger.jsonl"):
-        entries_ = [json.loads(x) for x in ledger.read_text().splitlines()]
-        assert len({(e["type"], e["index"]) for e in entries_}) == len(entries_)
-
-
-def test_an_interrupted_run_says_how_to_go_on(undisturbed: Path, tmp_path: Path) -> None:
-    out = tmp_path / "run"
-    process = start(out)
-    while not sum(map(_lines, out.glob("cells/*/*/ledger.jsonl"))):
-        time.sleep(0.005)
-    os.kill(process.pid, signal.SIGINT)
-    assert "The same command goes on" in finish(process, 130)
-    finish(start(out))
-    assert records(out) == records(undisturbed)
-
-
-def test_a_finished_run_repeats_nothing_and_can_be_extended(undisturbed: Path, tmp_path: Path) -> None:
-    out = tmp_path / "run"
-    finish(start(out, envs="CliffWalking-v0,CartPole-v1"))
+    assert run(cwmb_process, out, "--envs", "CliffWalking-v0").code == 0
     before = {p: p.stat().st_mtime_ns for p in out.glob("cells/**/*")}
-    finish(start(out))
+    assert run(cwmb_process, out).code == 0
     assert {p: p.stat().st_mtime_ns for p in before} == before
-    assert records(out) == records(undisturbed)
+    assert contents(out) == contents(finished)
 
 
-def test_another_configuration_is_refused_and_nothing_is_written(undisturbed: Path) -> None:
-    before = records(undisturbed)
-    for other in (("--budget", 5), ("--strategy", "zero_shot"), ("--protocol", "paper"), ("-o", "lines=3")):
-        message = finish(start(undisturbed, *other), 2)
-        assert message.startswith("cwmb: ")
-        assert "belongs to a run with" in message
-    assert records(undisturbed) == before
+def test_another_configuration_is_refused_and_nothing_is_written(cwmb_process: Killable, finished: Path) -> None:
+    before = contents(finished)
+    others = (
+        ("--budget", 5),
+        ("--max-seconds", 9),
+        ("--strategy", "zero_shot"),
+        ("--protocol", "paper"),
+        ("-o", "lines=3"),
+    )
+    for other in others:
+        ended = run(cwmb_process, finished, *other)
+        assert ended.code == 2
+        assert ended.errors.startswith("cwmb: ")
+        assert "belongs to a run with" in ended.errors
+    assert contents(finished) == before
 
 
-def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
+def test_a_folder_that_is_no_run_is_refused(cwmb_process: Killable, tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("precious")
-    assert "is not empty and no run's folder" in finish(start(tmp_path), 2)
+    ended = run(cwmb_process, tmp_path)
+    assert ended.code == 2
+    assert "is not empty and no run's folder" in ended.errors
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
 
 
-def _lines(path: Path) -> int:
-    return path.read_bytes().count(b"\n")
+@pytest.mark.parametrize("option", ["--max-seconds", "--max-dollars"])
+@pytest.mark.parametrize("amount", ["0", "-1", "nan", "inf"])
+def test_a_budget_must_be_an_amount(cwmb_process: Killable, tmp_path: Path, option: str, amount: str) -> None:
+    ended = run(cwmb_process, tmp_path / "run", option, amount)
+    assert ended.code == 2
+    assert ended.errors.startswith(f"cwmb: {option} is ")
+    assert not (tmp_path / "run").exists()
