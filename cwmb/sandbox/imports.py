@@ -7,6 +7,7 @@ refusals here only make for a clear message.
 from __future__ import annotations
 
 import builtins
+import contextlib
 import importlib
 import sys
 from collections.abc import Sequence
@@ -27,8 +28,11 @@ _PARTS = """
     collections.abc encodings.ascii encodings.idna encodings.latin_1 encodings.utf_8_sig linecache json.decoder
     json.encoder numpy.char numpy.ctypeslib numpy.exceptions numpy.fft numpy.lib.mixins numpy.lib.recfunctions
     numpy.lib.scimath numpy.lib.stride_tricks numpy.linalg numpy.ma numpy.polynomial numpy.random numpy.rec
-    numpy.strings numpy.testing numpy.typing _strptime
+    numpy.strings numpy.testing numpy.typing
 """
+
+# What Python itself imports in the name of the running program; the second one since 3.12.
+_HELPERS = frozenset(["_strptime", "_pylong", "encodings"])
 
 
 class ForbiddenImport(ModuleNotFoundError):
@@ -44,6 +48,9 @@ def preload() -> None:
     """Load every allowed module, and make Python and numpy do at once what they put off until first use."""
     for name in [*sorted(ALLOWED), *_PARTS.split()]:
         importlib.import_module(name)
+    for name in _HELPERS:
+        with contextlib.suppress(ModuleNotFoundError):
+            importlib.import_module(name)
     import datetime
 
     import numpy as np
@@ -77,12 +84,12 @@ def forget_files() -> None:
 
 def program_builtins() -> dict[str, Any]:
     """The builtins of a program: all of them, with an import that keeps to the list."""
-    real_import = builtins.__import__
+    real_import, permitted = builtins.__import__, ALLOWED | _HELPERS
 
     def guarded_import(
         name: str, globals: Any = None, locals: Any = None, fromlist: Sequence[str] = (), level: int = 0
     ) -> ModuleType:
-        if level == 0 and name.partition(".")[0] not in ALLOWED:
+        if level == 0 and name.partition(".")[0] not in permitted:
             raise ForbiddenImport(name)
         return real_import(name, globals, locals, fromlist, level)
 
