@@ -177,5 +177,5 @@ def _by_environment(pair: Pair) -> Table:
         "difference over seeds.",
         tuple(columns),
         tuple(rows),
-        (f"A: {_name(pair.a)}. B: {_name(pair.b)}.",),
+        (f"A: {_name(pair.a)}. B: {_name(pair.b)}.", *notes([pair.a, pair.b])),
     )

@@ -24,23 +24,25 @@ FLAGS = ("simulated", "custom", "incomplete", "unsandboxed", "early")
 
 @dataclass(frozen=True, eq=False)
 class Configuration:
-    """Rows of a frame of cells (or a part of them) as numpy columns, which many small sums are quick on.
+    """Rows of a frame of cells as numpy columns, which many small sums are quick on.
 
-    columns: one array [n] for each column of the frame; group: the part of the environments that these rows are of.
+    columns: the frame's columns, whole; rows: the indices [n] of those that are meant; group: the part of the
+    environments that they are of.
     """
 
     columns: Mapping[str, NDArray[Any]]
+    rows: NDArray[np.int64]
     group: str = "all"
 
     def __len__(self) -> int:
-        return len(self.columns["environment"])
+        return len(self.rows)
 
     def __getitem__(self, name: str) -> NDArray[Any]:
-        return self.columns[name]
+        return self.columns[name][self.rows]
 
     def first(self, name: str) -> Any:
         """The first row's value, for a column in which all rows agree."""
-        return self.columns[name][0]
+        return self.columns[name][self.rows[0]]
 
     @property
     def label(self) -> str:
@@ -69,7 +71,7 @@ class Configuration:
 
     def take(self, index: NDArray[Any], group: str | None = None) -> Configuration:
         """The rows at a numpy index."""
-        return Configuration({name: values[index] for name, values in self.columns.items()}, group or self.group)
+        return Configuration(self.columns, self.rows[index], group or self.group)
 
     def of_group(self, group: str) -> Configuration:
         """The rows of ``discrete``, ``continuous`` or ``all`` environments."""
@@ -78,21 +80,21 @@ class Configuration:
     @cached_property
     def environments(self) -> dict[str, NDArray[np.int64]]:
         """Indices of each environment's rows, those with discrete actions first, each half by name."""
-        names, codes = np.unique(self["environment"].astype(str), return_inverse=True)
-        order = np.argsort(codes, kind="stable")
-        indices = np.split(order, np.cumsum(np.bincount(codes, minlength=len(names)))[:-1])
-        found = {str(name): index for name, index in zip(names, indices, strict=True)}
-        return dict(sorted(found.items(), key=lambda item: (self["group"][item[1][0]] != "discrete", item[0])))
+        rows: dict[tuple[bool, str], list[int]] = {}
+        for i, (group, name) in enumerate(zip(self["group"], self["environment"], strict=True)):
+            rows.setdefault((group != "discrete", str(name)), []).append(i)
+        return {name: np.array(rows[_, name], dtype=np.int64) for _, name in sorted(rows)}
 
     def strata(self, name: str) -> list[Floats]:
         """The values of a column for each environment that has any."""
-        values = [self[name][index] for index in self.environments.values()]
-        known = [v[~np.isnan(v)] for v in values]
+        column = self[name]
+        values = (column[index] for index in self.environments.values())
+        known = (v[~np.isnan(v)] for v in values)
         return [v for v in known if len(v)]
 
     def averages(self, name: str) -> Floats:
         """Averages over seeds of a column, one for each environment that has any."""
-        return np.array([values.mean() for values in self.strata(name)])
+        return np.array([v.mean() if len(v) > 1 else v[0] for v in self.strata(name)])
 
     def mean(self, name: str) -> float | None:
         """Mean of a column's known values."""
@@ -134,7 +136,7 @@ def configurations(cells: pd.DataFrame) -> list[Configuration]:
     number_of = cells.groupby(KEY, sort=False).ngroup().to_numpy()
     order = np.argsort(number_of, kind="stable")
     parts = np.split(order, np.cumsum(np.bincount(number_of))[:-1])
-    return [Configuration({name: values[index] for name, values in columns.items()}) for index in parts]
+    return [Configuration(columns, rows) for rows in parts]
 
 
 def each_group(configuration: Configuration) -> Iterator[Configuration]:

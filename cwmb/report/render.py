@@ -30,17 +30,12 @@ def render(tables: Sequence[Table], format_: str) -> str:
 
 def markdown(tables: Sequence[Table]) -> str:
     """Pipe tables, each under its caption and above its notes."""
-    from tabulate import tabulate
-
     blocks = []
     for table in tables:
-        body = tabulate(
-            [[cell.replace("|", "\\|") for cell in row] for row in _cells(table)],
-            headers=_headings(table),
-            tablefmt="pipe",
-            disable_numparse=True,
-            colalign=["right" if right else "left" for right in _numeric(table)] if table.rows else None,
-        )
+        right = _numeric(table)
+        head, *rows = _aligned([[cell.replace("|", "\\|") for cell in row] for row in _cells(table)], right, least=3)
+        rule = ["-" * (len(cell) - 1) + ":" if r else "-" * len(cell) for cell, r in zip(head, right, strict=True)]
+        body = "\n".join(f"| {' | '.join(row)} |" for row in (head, rule, *rows))
         notes = "\n".join(_wrapped(note, "- ") for note in table.notes)
         blocks.append("\n\n".join(part for part in (_wrapped(table.caption), body, notes) if part))
     return "\n\n\n".join(blocks)
@@ -48,20 +43,13 @@ def markdown(tables: Sequence[Table]) -> str:
 
 def text(tables: Sequence[Table]) -> str:
     """For a terminal of 120 columns: narrower, and what several tables note is said once, at the end."""
-    blocks = [f"{_wrapped(table.caption)}\n\n{_text(table)}" for table in tables]
+    blocks = []
+    for table in tables:
+        head, *rows = ("  ".join(row).rstrip() for row in _aligned(_cells(table), _numeric(table)))
+        rule = "─" * max(map(len, (head, *rows)))
+        blocks.append("\n".join([_wrapped(table.caption), "", head, rule, *rows]))
     notes = dict.fromkeys(note for table in tables for note in table.notes)
     return "\n\n".join([*blocks, "\n".join(_wrapped(note) for note in notes)]).rstrip()
-
-
-def _text(table: Table) -> str:
-    cells = [_headings(table), *_cells(table)]
-    widths = [max(len(cell) for cell in column) for column in zip(*cells, strict=True)]
-    right = _numeric(table)
-    lines = [
-        "  ".join(c.rjust(w) if r else c.ljust(w) for c, w, r in zip(row, widths, right, strict=True)).rstrip()
-        for row in cells
-    ]
-    return "\n".join([lines[0], "─" * max(map(len, lines)), *lines[1:]])
 
 
 def to_csv(tables: Sequence[Table]) -> str:
@@ -144,8 +132,14 @@ def _headings(table: Table) -> list[str]:
 
 
 def _cells(table: Table) -> list[list[str]]:
-    """What people read, row by row."""
-    return [[_cell(table, row, i) for i in _shown(table)] for row in table.rows]
+    """What people read: the headings, then row by row."""
+    return [_headings(table), *([_cell(table, row, i) for i in _shown(table)] for row in table.rows)]
+
+
+def _aligned(rows: Sequence[Sequence[str]], right: Sequence[bool], least: int = 1) -> list[list[str]]:
+    """Cells filled up to the width of their columns."""
+    widths = [max(least, *map(len, column)) for column in zip(*rows, strict=True)]
+    return [[c.rjust(w) if r else c.ljust(w) for c, w, r in zip(row, widths, right, strict=True)] for row in rows]
 
 
 def _numeric(table: Table) -> list[bool]:
