@@ -351,7 +351,7 @@ def imports() -> Iterator[Attack]:
         yield forbidden(module, f"import {module}")
     yield forbidden("by function", "__import__('gymnasium')")
     yield forbidden("the real import", "sys.modules['builtins'].__import__('gymnasium.envs')")
-    yield forbidden("importlib", "sys.modules['importlib'].import_module('mujoco')")
+    yield forbidden("importlib, as it is loaded", "sys.modules['importlib'].import_module('mujoco')")
     yield forbidden("the harness", "sys.modules['importlib'].import_module('cwmb.sandbox.worker')")
     yield forbidden("eval", "eval('__import__(\"gymnasium\")')")
     yield Attack(
@@ -457,6 +457,71 @@ def tampering() -> Iterator[Attack]:
     yield refused("channel: output", "while True: os.write(4, b'x' * 65536)", "File too large")
 
 
+def hostile_values() -> Iterator[Attack]:
+    def value(name: str, returned: str, kinds: tuple[str, ...], before: str = "", says: str = "") -> Attack:
+        return Attack(f"value: {name}", in_step(f"return {returned}", before), kinds, says)
+
+    observation, returned = ("bad_observation",), ("bad_return",)
+    yield value("huge array", "np.zeros(4 * 10**6), 0.0, False", observation)
+    yield value("endless generator", "(x for x in iter(int, 1)), 0.0, False", observation)
+    yield value("itself", "self, self, self", returned)
+    yield value("deeply nested", "x, 0.0, False", observation, "x = []\nfor _ in range(10**4): x = [x]")
+    yield value("strings", "['1', '2', '3', '4'], 0.0, False", observation)
+    yield value("a huge reward", "self.s, 10**400, False", ("exception",), says="OverflowError")
+    yield value("masked", "np.ma.masked_all(5), 0.0, False", observation)
+    yield value("matrix", "np.matrix(self.s), 0.0, False", observation)
+    yield value("records", "np.zeros(4, [('a', 'f8')]), 0.0, False", observation)
+    yield value("dates", "np.zeros(4, 'M8[s]'), 0.0, False", observation)
+    lying = """
+    class Tuple(tuple):
+        def __len__(self): return 3
+        def __iter__(self): return iter(range(10**9))
+    class Number(float):
+        def __float__(self): raise SystemExit
+    class Array(np.ndarray):
+        @property
+        def shape(self): return (4,)
+        @property
+        def dtype(self): raise KeyboardInterrupt
+    class Type(type):
+        def __instancecheck__(*a): return True
+        __name__ = property(lambda s: 1 / 0)
+    class Shapeless(metaclass=Type):
+        __class__ = property(lambda s: 1 / 0)
+        __array_interface__ = property(lambda s: 1 / 0)
+        def __repr__(s): raise MemoryError
+        __str__ = __len__ = __bool__ = __index__ = __repr__
+    """
+    yield value("a lying tuple", "Tuple((1, 2))", ("exception", "bad_return"), lying)
+    yield value("a number that exits", "self.s, Number(1), False", ("exception", "bad_return"), lying)
+    yield value("a lying array", "np.zeros(9).view(Array), 0.0, False", ("exception", "bad_observation"), lying)
+    yield value("an object that raises", "Shapeless(), 0.0, False", ("exception", "bad_observation", "memory"), lying)
+    yield value("a reward that raises", "self.s, Shapeless(), False", ("exception", "bad_return", "memory"), lying)
+    yield value("done that raises", "self.s, 0.0, Shapeless()", ("exception", "bad_return", "memory"), lying)
+
+
+def patches() -> Iterator[Attack]:
+    """Programs that break what the worker stands on. They may only break themselves."""
+    anything = ("exception", "bad_return", "bad_observation", "protocol_violation", "crash", "memory", "timeout")
+    anything += ("forbidden_import",)
+    for name, body in {
+        "numpy's functions": "for n in dir(np):\n    if callable(getattr(np, n)): setattr(np, n, lambda *a: 1.0)",
+        "numpy's frombuffer": "np.frombuffer = lambda *a: np.zeros((3, 6))",
+        "builtins": "for n in dir(builtins): setattr(builtins, n, None)",
+        "isinstance": "builtins.isinstance = lambda *a: True\nreturn 'x', 'y', 'z'",
+        "all modules": "for m in list(sys.modules.values()): m.__dict__.clear()",
+        "the list of modules": "sys.modules.clear()\nimport random",
+        "struct": "sys.modules['struct'].Struct = sys.modules['struct'].pack = None",
+        "os": "os.read = os.write = lambda *a: b'x' * 10",
+        "garbage collection": "sys.modules['gc'].disable(); sys.setswitchinterval(1e9)\nreturn None",
+        "the exit": "os._exit = lambda *a: None\nos.close(3)",
+        "the seed": "np.random.seed = lambda *a: 1 / 0\nrandom = None\nraise ValueError",
+        "tracing": "sys.settrace(lambda *a: 1 / 0)\nsys.setprofile(lambda *a: 1 / 0)\nlen([])",
+        "its own frames": "f = sys._getframe(1)\nf.f_globals.clear()\nf.f_builtins.clear()",
+    }.items():
+        yield Attack(f"patch: {name}", in_step(f"{body}\nreturn None"), anything)
+
+
 def privileges() -> Iterator[Attack]:
     yield refused("privilege: resource limits", "resource.setrlimit(resource.RLIMIT_AS, (-1, -1))")
     yield refused("privilege: root", "os.setuid(0)", "PermissionError")
@@ -508,6 +573,8 @@ def attacks(secret: Path, port: int, unix: str) -> list[Attack]:
         *spying(parent),
         *imports(),
         *tampering(),
+        *hostile_values(),
+        *patches(),
         *privileges(),
     ]
 
