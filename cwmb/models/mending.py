@@ -61,7 +61,7 @@ def differences(wrong: Sequence[str], right: Sequence[str]) -> list[Change]:
         elif tag != "equal":
             changes.append(Change(i1, i2, tuple(right[j1:j2])))
     insertions = {c.lines: c for c in changes if c.start == c.stop}
-    moves = {}
+    moves: dict[Change, Change] = {}
     for change in changes:
         partner = insertions.get(tuple(wrong[change.start : change.stop]))
         if not change.lines and partner is not None and partner not in moves.values():
