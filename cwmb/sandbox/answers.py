@@ -54,7 +54,8 @@ class Answers:
                 answered = self._keep(shared[:size], start)
                 if answered < size:
                     raise conversation.tampered("rows without an answer")
-                self._note(conversation, report, start, stop)
+                if report.kind:
+                    self._note(conversation, report, start, stop)
             except Ended as ended:
                 answered = 0 if ended.failure.kind == "protocol_violation" else self._keep(shared[:size], start)
                 culprit = self._transition(min(start + answered, stop - 1))
@@ -65,8 +66,8 @@ class Answers:
     def _keep(self, shared: NDArray[np.uint8], start: int) -> int:
         """Copy the rows of a message up to the first one without an answer; returns how many those are."""
         rows = shared.copy()  # the program may still be writing
-        answered = rows[:, 0] <= BAD_OBSERVATION
-        count = len(rows) if answered.all() else int(answered.argmin())
+        statuses = rows[:, 0].tobytes()
+        count = next((i for i, status in enumerate(statuses) if status > BAD_OBSERVATION), len(statuses))
         self._rows[start : start + count] = rows[:count]
         return count
 
