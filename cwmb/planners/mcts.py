@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import exp, inf, log, sqrt
+from typing import Self
 
 import numpy as np
 
@@ -29,7 +30,7 @@ class Node:
         self.untried = order
         self.visits = [0] * len(order)
         self.totals = [0.0] * len(order)
-        self.children: list[dict[object, Node]] = [{} for _ in order]
+        self.children: list[dict[object, Self]] = [{} for _ in order]
 
 
 @dataclass(frozen=True)
