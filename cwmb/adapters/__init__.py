@@ -28,5 +28,6 @@ def make(spec: EnvironmentSpec) -> Simulator:
             f"environment {spec.id}: adapter {spec.adapter!r} cannot be loaded ({error}); "
             "it has the form 'package.module:Class'"
         ) from error
-    simulator: Simulator = adapter(spec)
+    with _importing:  # what an environment's entry point names is imported here
+        simulator: Simulator = adapter(spec)
     return simulator

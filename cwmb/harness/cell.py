@@ -80,24 +80,10 @@ class CellRun:
             LedgerError: the ledger is damaged or belongs to something else.
             CwmbError: no cell can go on (damaged data, a budget that cannot be held).
         """
-        setup, spec = self.setup, self.spec
-        self.strategy = setup.strategy()
-        self.simulator = make(spec)
-        self.data: dict[Split, Transitions] = {
-            "train": trajectories.transitions(spec, "train"),
-            "test": trajectories.transitions(spec, "test"),
-        }
         self.ledger = Ledger(self.folder)
-        self.meter = Meter(setup.budget, self.stopping, self.watch)
-        self.judge = Judge(
-            setup.sandbox,
-            setup.protocol,
-            rules(spec, setup.protocol.scoring),
-            self.simulator.observation_space,
-            self.simulator.action_space,
-        )
-        self.stage(Stage("search", 0, setup.budget.calls))
+        self.meter = Meter(self.setup.budget, self.stopping, self.watch)
         try:
+            self._prepare()
             return self._searched_and_judged()
         except StorageError:
             raise
@@ -110,8 +96,25 @@ class CellRun:
         self._write_search()
         return self._record("infrastructure", "error", failure, None, None, None, [], None)
 
-    def _searched_and_judged(self) -> Record:
+    def _prepare(self) -> None:
         (self.folder / "traceback.txt").unlink(missing_ok=True)
+        setup, spec = self.setup, self.spec
+        self.strategy = setup.strategy()
+        self.simulator = make(spec)
+        self.data: dict[Split, Transitions] = {
+            "train": trajectories.transitions(spec, "train"),
+            "test": trajectories.transitions(spec, "test"),
+        }
+        self.judge = Judge(
+            setup.sandbox,
+            setup.protocol,
+            rules(spec, setup.protocol.scoring),
+            self.simulator.observation_space,
+            self.simulator.action_space,
+        )
+
+    def _searched_and_judged(self) -> Record:
+        self.stage(Stage("search", 0, self.setup.budget.calls))
         stop, failure, program = self._search()
         self._write_search()
         if failure is not None:

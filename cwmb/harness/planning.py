@@ -21,9 +21,9 @@ from cwmb.harness.ledger import Ledger
 from cwmb.harness.metering import Interrupted
 from cwmb.harness.records import Planning
 from cwmb.protocols import BenchmarkProtocol
-from cwmb.sandbox import Sandbox
+from cwmb.sandbox import Plan, Sandbox
 from cwmb.simulator import Simulator
-from cwmb.types import Program
+from cwmb.types import Floats, Program
 
 
 def plan_episodes(
@@ -41,7 +41,7 @@ def plan_episodes(
     """Episodes 0 … count - 1 of a program's planner, each in a fresh process; journaled one by one.
 
     Raises:
-        Interrupted: stopping() said so between two episodes.
+        Interrupted: stopping() said so between two plans. The episode is lost: it cost no money, and may be long.
     """
     count = episode_count(spec, protocol) if count is None else count
     result = []
@@ -49,7 +49,7 @@ def plan_episodes(
         if stopping():
             raise Interrupted
         stage(index, count)
-        run = partial(_episode, sandbox, simulator, spec, protocol, program, index)
+        run = partial(_episode, sandbox, simulator, spec, protocol, program, index, stopping)
         result.append(ledger.entry("episode", index, program.hash, Episode, run) if ledger else run())
     return result
 
@@ -61,7 +61,13 @@ def _episode(
     protocol: BenchmarkProtocol,
     program: Program,
     index: int,
+    stopping: Callable[[], bool],
 ) -> Episode:
+    def plan(observation: Floats) -> Plan:
+        if stopping():
+            raise Interrupted
+        return session.plan(observation)
+
     with sandbox.planning(
         program,
         simulator.observation_space,
@@ -70,7 +76,7 @@ def _episode(
         protocol.limits,
         planner_seed(spec, index),
     ) as session:
-        return planned_episode(simulator, spec, index, length(spec, protocol), session.plan)
+        return planned_episode(simulator, spec, index, length(spec, protocol), plan)
 
 
 def planning(spec: EnvironmentSpec, protocol: BenchmarkProtocol, episodes: Sequence[Episode]) -> Planning:

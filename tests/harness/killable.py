@@ -138,11 +138,15 @@ def serve() -> None:
     """The server: one job a line, answered with the process id and then with its wait status."""
     import cwmb.harness.cell
     import cwmb.harness.matrix
+    import cwmb.harness.planning
+    import cwmb.harness.plugins
     import cwmb.models.openai
     import cwmb.models.simulated
     import cwmb.progress
     import cwmb.report.render
-    import cwmb.report.results  # noqa: F401
+    import cwmb.report.results
+    import cwmb.strategies.gif_mcts.search
+    import cwmb.strategies.refine  # noqa: F401
     from cwmb.catalog import environment
     from cwmb.sandbox import Sandbox
     from cwmb.trajectories import transitions

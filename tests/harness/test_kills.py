@@ -7,6 +7,7 @@ import random
 import signal
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -58,8 +59,8 @@ def test_killed_in_a_write(
 def test_killed_before_and_in_the_middle_of_every_operation(
     cwmb_process: Killable, endpoint: Endpoint, undisturbed: Undisturbed, tmp_path: Path, part: int
 ) -> None:
-    """Killed after an operation is killed before the next one."""
-    kills = [(number, "kill") for number, _, _ in undisturbed.operations]
+    """Killed after an operation is killed before the next one; what is only flushed looks the same to who resumes."""
+    kills = [(number, "kill") for number, name, _ in undisturbed.operations if name != "fsync"]
     halves = [(number, "half") for number, name, _ in undisturbed.operations if name == "write"]
     chosen = (kills + halves)[part::8]
     for at, how in chosen:
@@ -84,7 +85,8 @@ def test_killed_at_random_moments(cwmb_process: Killable, tmp_path: Path, part: 
                 pid = cwmb_process.start(*fixed, "--budget", 5, "--out", out, **endpoint.environment)
                 if expected is not None:  # the first one is not disturbed
                     time.sleep(rng.uniform(0.1, 3.0))
-                    os.kill(pid, signal.SIGKILL)
+                    with suppress(ProcessLookupError):  # it was faster
+                        os.kill(pid, signal.SIGKILL)
                 ended = cwmb_process.wait()
                 if ended.code == 0:
                     break
