@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -172,6 +173,7 @@ def evaluate(
     tokens: int | None,
     dollars: float | None,
     seconds: float | None,
+    max_new_tokens: int | None,
     seeds: int | None,
     protocol_name: str,
     descriptions: str,
@@ -191,7 +193,14 @@ def evaluate(
     from cwmb.report import terminal
 
     rules_of = protocol(protocol_name)
-    for name, value in (("--budget", calls), ("--seeds", seeds), ("--jobs", jobs), ("--max-tokens", tokens)):
+    counts = {
+        "--budget": calls,
+        "--seeds": seeds,
+        "--jobs": jobs,
+        "--max-tokens": tokens,
+        "--max-new-tokens": max_new_tokens,
+    }
+    for name, value in counts.items():
         if value is not None and value < 1:
             raise CwmbError(f"{name} is {value}: it must be at least 1")
     for name, amount in (("--max-dollars", dollars), ("--max-seconds", seconds)):
@@ -205,8 +214,10 @@ def evaluate(
     budget = Budget(rules_of.calls if calls is None else calls, tokens, dollars, seconds)
     extent = Extent(sorted(set(names)), rules_of.seeds if seeds is None else seeds)
     configuration = Configuration(
-        strategy_name, plain, model_name, protocol_name, rules_of.checksum, budget, descriptions
+        strategy_name, plain, model_name, protocol_name, rules_of.checksum, budget, descriptions, max_new_tokens
     )
+    if max_new_tokens is not None:
+        rules_of = replace(rules_of, sampling=replace(rules_of.sampling, max_new_tokens=max_new_tokens))
     folder = out or Path("runs") / _folder_name(strategy_name, model_name, protocol_name)
     for name in extent.environments:  # what is missing or damaged is known before anything is paid for
         description(name, descriptions)

@@ -39,6 +39,7 @@ class Configuration:
     protocol_sha256: str
     budget: Budget
     descriptions: str
+    max_new_tokens: int | None = None  # of an answer, where it is not the protocol's
 
 
 @dataclass(frozen=True)
@@ -229,7 +230,9 @@ class _Records:
     def __init__(self, run: Run, protocol: BenchmarkProtocol) -> None:
         self._run = run
         # Only the whole run knows whether it is the protocol's own.
-        self._custom = run.configuration.budget != Budget(protocol.calls) or run.extent.seeds != protocol.seeds
+        chosen = run.configuration
+        own = chosen.budget == Budget(protocol.calls) and chosen.max_new_tokens is None
+        self._custom = not own or run.extent.seeds != protocol.seeds
         self._lock = Lock()
         self._records: dict[Cell, Record] = {}
         self._lines: dict[Cell, str] = {}

@@ -50,7 +50,7 @@ def strategy(name: str, options: Mapping[str, str]) -> tuple[Callable[[], Strate
         if option not in fields:
             raise unknown(f"option of strategy {name!r}", option, fields)
     try:
-        plain: dict[str, Any] = msgspec.to_builtins(msgspec.convert(dict(options), cls, strict=False))
+        plain = dataclasses.asdict(msgspec.convert(dict(options), cls, strict=False))
     except (msgspec.ValidationError, ValueError) as error:
         raise CwmbError(f"options of strategy {name!r}: {error}") from error
 

@@ -112,11 +112,11 @@ class Record:
     """One line of records.jsonl.
 
     state: ``done``; ``failed`` (the strategy raised); ``infrastructure`` (an endpoint or the machine failed: no score,
-    tried again when the run is resumed). budget: calls that were allowed; custom: budget or seeds are not the
-    protocol's. program: SHA-256 of the judged program, program_call: the call that wrote it. stop: why the search
-    ended. train is measured on what the strategy saw, test on what it did not. answers: calls by what became of them
-    (``program`` or a failure's kind); prompts: calls by kind of prompt. limit: which budget ended a search that
-    stopped for one (the scores are then those of what it had found by then).
+    tried again when the run is resumed). budget: calls that were allowed; custom: budget, seeds or the length of an
+    answer are not the protocol's. program: SHA-256 of the judged program, program_call: the call that wrote it. stop:
+    why the search ended. train is measured on what the strategy saw, test on what it did not. answers: calls by what
+    became of them (``program`` or a failure's kind); prompts: calls by kind of prompt. limit: which budget ended a
+    search that stopped for one (the scores are then those of what it had found by then).
     """
 
     schema: int

@@ -30,12 +30,13 @@ def render(tables: Sequence[Table], format_: str) -> str:
 
 def markdown(tables: Sequence[Table]) -> str:
     """Pipe tables, each under its caption and above its notes."""
+    from tabulate import tabulate
+
     blocks = []
     for table in tables:
-        right = _numeric(table)
-        head, *rows = _aligned([[cell.replace("|", "\\|") for cell in row] for row in _cells(table)], right, least=3)
-        rule = ["-" * (len(cell) - 1) + ":" if r else "-" * len(cell) for cell, r in zip(head, right, strict=True)]
-        body = "\n".join(f"| {' | '.join(row)} |" for row in (head, rule, *rows))
+        head, *rows = [[cell.replace("|", "\\|") for cell in row] for row in _cells(table)]
+        align = ["right" if right else "left" for right in _numeric(table)]
+        body: str = tabulate(rows, head, "pipe", disable_numparse=True, colalign=align if rows else None)
         notes = "\n".join(_wrapped(note, "- ") for note in table.notes)
         blocks.append("\n\n".join(part for part in (_wrapped(table.caption), body, notes) if part))
     return "\n\n\n".join(blocks)
@@ -43,13 +44,21 @@ def markdown(tables: Sequence[Table]) -> str:
 
 def text(tables: Sequence[Table]) -> str:
     """For a terminal of 120 columns: narrower, and what several tables note is said once, at the end."""
-    blocks = []
-    for table in tables:
-        head, *rows = ("  ".join(row).rstrip() for row in _aligned(_cells(table), _numeric(table)))
-        rule = "─" * max(map(len, (head, *rows)))
-        blocks.append("\n".join([_wrapped(table.caption), "", head, rule, *rows]))
+    blocks = [f"{_wrapped(table.caption)}\n\n{_narrow(table)}" for table in tables]
     notes = dict.fromkeys(note for table in tables for note in table.notes)
     return "\n\n".join([*blocks, "\n".join(_wrapped(note) for note in notes)]).rstrip()
+
+
+def _narrow(table: Table) -> str:
+    """Without the padding that tabulate gives to headings: the widest tables just fit."""
+    cells = _cells(table)
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    right = _numeric(table)
+    lines = [
+        "  ".join(c.rjust(w) if r else c.ljust(w) for c, w, r in zip(row, widths, right, strict=True)).rstrip()
+        for row in cells
+    ]
+    return "\n".join([lines[0], "─" * max(map(len, lines)), *lines[1:]])
 
 
 def to_csv(tables: Sequence[Table]) -> str:
@@ -134,12 +143,6 @@ def _headings(table: Table) -> list[str]:
 def _cells(table: Table) -> list[list[str]]:
     """What people read: the headings, then row by row."""
     return [_headings(table), *([_cell(table, row, i) for i in _shown(table)] for row in table.rows)]
-
-
-def _aligned(rows: Sequence[Sequence[str]], right: Sequence[bool], least: int = 1) -> list[list[str]]:
-    """Cells filled up to the width of their columns."""
-    widths = [max(least, *map(len, column)) for column in zip(*rows, strict=True)]
-    return [[c.rjust(w) if r else c.ljust(w) for c, w, r in zip(row, widths, right, strict=True)] for row in rows]
 
 
 def _numeric(table: Table) -> list[bool]:
