@@ -338,7 +338,11 @@ class Evaluate(Protocol):
     """Scores a program on the training transitions, in the sandbox."""
 
     def __call__(self, program: Program) -> Evaluation:
-        """Run the program on every training transition; never raises for what the program does."""
+        """Run the program on every training transition; never raises for what the program does.
+
+        Raises:
+            BudgetExhausted: of a budget of evaluations that is generous, but finite for each call of the model.
+        """
         ...
 
 

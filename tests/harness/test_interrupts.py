@@ -5,12 +5,29 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from pathlib import Path
 
 import pytest
-from conftest import Endpoint, Undisturbed, answered, contents, evaluation, programmer
+from conftest import (
+    Endpoint,
+    RunStrategy,
+    Scripted,
+    Silent,
+    Undisturbed,
+    answered,
+    contents,
+    evaluation,
+    programmer,
+    worse_and_worse,
+)
 from killable import Ended, Killable
 from scripted_server import Behaviour, Body
+from test_budgets import Does, asks_for_ever
+
+from cwmb.harness.cell import Stage
+from cwmb.harness.metering import Interrupted
+from cwmb.harness.records import Cell
 
 
 class Holding(Endpoint):
@@ -33,14 +50,17 @@ def interrupted(process: Killable, endpoint: Holding, out: Path, *signals: signa
     assert endpoint.asked.wait(60)
     for number in signals[:-1]:
         os.kill(pid, number)
-        while "Stopping" not in (process.errors()):
-            pass
+        _wait_for_stopping(process)
     os.kill(pid, signals[-1])
     if len(signals) == 1:
-        while "Stopping" not in (process.errors()):
-            pass
+        _wait_for_stopping(process)
         endpoint.go.set()
     return process.wait()
+
+
+def _wait_for_stopping(process: Killable) -> None:
+    while "Stopping" not in process.errors():
+        time.sleep(0.005)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -69,3 +89,26 @@ def test_twice_quits_at_once(cwmb_process: Killable, undisturbed: Undisturbed, t
         assert cwmb_process.run(*evaluation(out), **endpoint.environment).code == 0
     assert contents(out) == undisturbed.files
     assert endpoint.repeated == 1
+
+
+class StopsInPlanning(Silent):
+    """A user who presses Ctrl-C when the planning begins."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        self.stop = stop
+
+    def stage(self, cell: Cell, stage: Stage) -> None:
+        if stage.name == "plan":
+            self.stop.set()
+
+
+def test_planning_stops_between_two_plans(run_strategy: RunStrategy, tmp_path: Path) -> None:
+    run_strategy(Does(asks_for_ever), Scripted(worse_and_worse), out=tmp_path / "undisturbed")
+    stop = threading.Event()
+    with pytest.raises(Interrupted):
+        run_strategy(Does(asks_for_ever), Scripted(worse_and_worse), stop=stop, display=StopsInPlanning(stop))
+    ledger = (tmp_path / "run/cells/CartPole-v1/seed-0/ledger.jsonl").read_text()
+    assert '"type": "score"' in ledger
+    assert '"type": "episode"' not in ledger
+    run_strategy(Does(asks_for_ever), Scripted(lambda _: pytest.fail("asked again")))
+    assert contents(tmp_path / "run") == contents(tmp_path / "undisturbed")
