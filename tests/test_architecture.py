@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "cwmb"
-SOURCES = [p for p in PACKAGE.rglob("*.py") if p.parent.name not in ("reference", "_data")]
+SOURCES = [p for p in PACKAGE.rglob("*.py") if not {"reference", "_data"} & set(p.parts)]
 
 # Who must not import whom (prefixes of module names).
 FORBIDDEN = {

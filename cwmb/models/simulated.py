@@ -1,10 +1,10 @@
 """A language model for free: a seeded stand-in for a fallible programmer.
 
 Its answers are a pure function of a request's messages and seed. Of the prompt it reads the environment's id, the last
-fenced block, and the line at which a program failed; it knows the reference programs. Asked for a program, it gives the
-reference program with a few faults; shown a program, it mends one of its faults with some probability and sometimes
-makes a new one; shown the first lines of one, it continues from them. Results obtained with it test code and say
-nothing about strategies.
+fenced block, and the line at which a program failed; it knows the reference programs (simple ones, where those are
+slow). Asked for a program, it gives that one with a few faults; shown a program, it mends one of its faults with some
+probability and sometimes makes a new one; shown the first lines of one, it continues from them. Results obtained with
+it test code and say nothing about strategies.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Simulated:
         return Reply(text, usage, finish_reason, "simulated")
 
     def _answer(self, prompt: str, environment: str, rng: Random) -> tuple[str, str]:
-        right = normalised(reference.program(environment).source)
+        right = normalised(reference.simple(environment).source)
         shown = _shown(prompt)
         if shown is None:
             source, explanation = self._fresh(right, rng), f"The class below models {environment}."

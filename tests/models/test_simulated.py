@@ -64,7 +64,7 @@ def answer(prompt: Prompt, seed: int, model: Simulated = MODEL) -> tuple[Program
 
 @cache
 def right(name: str = "CartPole-v1") -> str:
-    return normalised(reference.program(name).source)
+    return normalised(reference.simple(name).source)
 
 
 def test_the_same_request_gets_the_same_answer() -> None:
