@@ -245,7 +245,7 @@ def evaluate(
             ) from error
     print(terminal([folder]))
     _say_what_failed(console, records)
-    _say_what_this_was(console, folder, any(r.simulated for r in records))
+    console.print(f"\nRecords, programs and ledgers: {folder}", highlight=False, soft_wrap=True)
     return {r.state for r in records}
 
 
@@ -269,17 +269,6 @@ def _say_what_failed(console: Console, records: Sequence[Record]) -> None:
         console.print(message, highlight=False, markup=False, soft_wrap=True)
     if failed:
         console.print(f"The same command tries {len(failed)} cells again, from where each failed.", highlight=False)
-
-
-def _say_what_this_was(console: Console, folder: Path, simulated: bool) -> None:
-    console.print(f"\nRecords, programs and ledgers: {folder}", highlight=False, soft_wrap=True)
-    if simulated:
-        console.print(
-            "No language model was asked: 'simulated' breaks and mends programs that it knows. "
-            "Name a real one with MODEL=openai:NAME (OPENAI_API_KEY, OPENAI_BASE_URL) or --model openai:NAME.",
-            highlight=False,
-            soft_wrap=True,
-        )
 
 
 @contextmanager
