@@ -10,6 +10,7 @@ from functools import cache
 
 import msgspec
 
+from cwmb.conversion import convert
 from cwmb.data import data_path
 from cwmb.errors import CwmbError
 
@@ -77,6 +78,6 @@ def baselines(protocol: str) -> Baselines:
     if not path.exists():
         return Baselines(protocol)
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Baselines)
+        return convert(msgspec.json.decode(path.read_bytes()), Baselines)
     except msgspec.ValidationError as error:
         raise CwmbError(f"{path}: {error}; run 'make baselines' or restore the file") from error

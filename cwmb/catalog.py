@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from cwmb.conversion import convert
 from cwmb.data import data_path
 from cwmb.errors import CwmbError, unknown
 
@@ -85,6 +86,6 @@ def _read(name: str) -> EnvironmentSpec:
         tolerances = content.get("tolerances", {})
         if tolerances.get("observation") == "exact":  # TOML has no null
             tolerances["observation"] = None
-        return msgspec.convert(content, EnvironmentSpec)
+        return convert(content, EnvironmentSpec)
     except (OSError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise CwmbError(f"environment file {path}: {error}") from error

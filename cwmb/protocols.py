@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from cwmb.conversion import convert
 from cwmb.data import data_path
 from cwmb.errors import CwmbError, unknown
 from cwmb.types import Sampling, Split
@@ -101,6 +102,6 @@ def protocol(name: str) -> BenchmarkProtocol:
     checksum = hashlib.sha256(text).hexdigest()
     try:
         content = tomllib.loads(text.decode())
-        return msgspec.convert({"name": name, **content, "checksum": checksum}, BenchmarkProtocol)
+        return convert({"name": name, **content, "checksum": checksum}, BenchmarkProtocol)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise CwmbError(f"protocol file {path}: {error}") from error

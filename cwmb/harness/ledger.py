@@ -22,6 +22,7 @@ from zlib import crc32
 
 import msgspec
 
+from cwmb.conversion import convert
 from cwmb.errors import LedgerError, StorageError
 from cwmb.harness.files import append, make_folder, storage_error
 
@@ -82,7 +83,7 @@ class Ledger:
             )
         self._last = time.perf_counter()
         try:
-            return msgspec.convert(recorded[1], value_type)
+            return convert(recorded[1], value_type)
         except msgspec.ValidationError as error:
             raise LedgerError(f"{self.path}: {kind} {index} is no {value_type.__name__} ({error}): {REMEDY}") from error
 

@@ -19,6 +19,7 @@ from typing import Any, Protocol
 import msgspec
 
 from cwmb.catalog import environment, environment_ids
+from cwmb.conversion import convert
 from cwmb.errors import CwmbError, EndpointRefused, InfrastructureError, LedgerError
 from cwmb.harness.cell import CellRun, Setup, Stage
 from cwmb.harness.files import dumps, make_folder, remove_temporary, storage_error, write_whole
@@ -105,7 +106,7 @@ class Run:
             except (FileNotFoundError, ValueError):
                 continue
             try:
-                records[cell] = msgspec.convert(content, Record)
+                records[cell] = convert(content, Record)
             except msgspec.ValidationError as error:
                 raise CwmbError(f"{path} is no record ({error}); remove it, and the cell is completed") from error
         return records
@@ -149,7 +150,7 @@ def _ours(name: str) -> bool:
 def _read_run(file: Path) -> tuple[Configuration, Extent]:
     try:
         content = json.loads(file.read_bytes())
-        return msgspec.convert(content["configuration"], Configuration), msgspec.convert(content, Extent)
+        return convert(content["configuration"], Configuration), convert(content, Extent)
     except (OSError, ValueError, KeyError, TypeError, msgspec.ValidationError) as error:
         raise CwmbError(f"{file} is no run's configuration ({error}): name another --out") from error
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from cwmb.conversion import convert
 from cwmb.errors import CwmbError, unknown
 from cwmb.types import Strategy
 
@@ -43,19 +44,19 @@ def strategy(name: str, options: Mapping[str, str]) -> tuple[Callable[[], Strate
         cls = point.load()
     except Exception as error:
         raise CwmbError(f"strategy {name!r} ({point.value}) cannot be imported: {error}") from error
-    if not dataclasses.is_dataclass(cls):
+    if not isinstance(cls, type) or not dataclasses.is_dataclass(cls):
         raise CwmbError(f"strategy {name!r} ({point.value}) is no dataclass; its options are its fields")
     fields = {f.name for f in dataclasses.fields(cls)}
     for option in options:
         if option not in fields:
             raise unknown(f"option of strategy {name!r}", option, fields)
     try:
-        plain = dataclasses.asdict(msgspec.convert(dict(options), cls, strict=False))
+        plain = dataclasses.asdict(convert(dict(options), cls, strict=False))
     except (msgspec.ValidationError, ValueError) as error:
         raise CwmbError(f"options of strategy {name!r}: {error}") from error
 
     def make() -> Strategy:
-        made: Any = msgspec.convert(plain, cls)
+        made: Any = convert(plain, cls)
         return made  # type: ignore[no-any-return]
 
     return make, plain

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from cwmb.conversion import convert
 from cwmb.errors import CwmbError
 from cwmb.harness.files import dumps, write_whole
 from cwmb.types import Evaluation, Failure, Usage
@@ -174,7 +175,7 @@ def read_records(path: Path) -> list[Record]:
             content = json.loads(line)
             if content.get("schema") != SCHEMA:
                 raise CwmbError(f"{file}:{number} has schema {content.get('schema')}, this version reads {SCHEMA}")
-            records.append(msgspec.convert(content, Record))
+            records.append(convert(content, Record))
         except (ValueError, AttributeError, msgspec.ValidationError) as error:
             raise CwmbError(f"{file}:{number} is no record: {error}") from error
     return records

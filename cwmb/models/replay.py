@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from cwmb.conversion import convert
 from cwmb.errors import ContextExceeded, CwmbError, InfrastructureError
 from cwmb.models.requests import request_hash
 from cwmb.types import Reply, Request
@@ -48,6 +49,6 @@ def _calls(path: Path) -> Iterator[tuple[str, Reply]]:
         try:
             entry = json.loads(line)
             if entry["type"] == "call":
-                yield str(entry["key"]), msgspec.convert(entry["value"], Reply)
+                yield str(entry["key"]), convert(entry["value"], Reply)
         except (ValueError, KeyError, TypeError, msgspec.ValidationError) as error:
             raise CwmbError(f"replay: {path}:{number} is no ledger entry: {error}") from error

@@ -77,7 +77,7 @@ def test_killed_at_random_moments(cwmb_process: Killable, tmp_path: Path, part: 
     rng = random.Random(part)
     kills = 0
     expected: Mapping[str, bytes] | None = None
-    for number in range(4):
+    for number in range(3):
         endpoint, out = Endpoint(), tmp_path / f"run-{number}"
         lost = 0
         with endpoint.server:
