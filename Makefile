@@ -6,6 +6,8 @@ ENVS     ?= all
 JOBS     ?= $(shell nproc)
 PYTHON   ?= $(firstword $(shell command -v python3.11 python3.12 python3.13 python3))
 CWMB      = .venv/bin/cwmb
+comma    := ,
+NAMED     = $(filter-out all,$(subst $(comma), ,$(ENVS)))
 
 .PHONY: eval tables trajectories baselines test torture test-wheel
 .DEFAULT_GOAL := eval
@@ -18,10 +20,10 @@ tables: .venv/installed
 	@$(CWMB) tables $(if $(OUT),$(OUT),runs/*/)
 
 trajectories: .venv/installed
-	@$(CWMB) collect $(if $(filter-out all,$(ENVS)),$(ENVS))
+	@$(CWMB) collect $(NAMED)
 
 baselines: .venv/installed
-	@$(CWMB) baselines --protocol $(PROTOCOL) $(if $(filter-out all,$(ENVS)),$(ENVS))
+	@$(CWMB) baselines --protocol $(PROTOCOL) $(NAMED)
 
 test: .venv/installed-dev
 	.venv/bin/ruff check .

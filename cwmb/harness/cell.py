@@ -6,7 +6,7 @@ import json
 import traceback
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -346,14 +346,8 @@ class CellRun:
                 description_sha256=description_checksum(spec.id, setup.descriptions),
                 prompts_sha256=prompts.checksum(),
                 strategy_package=setup.strategy_package,
-                sampling=_plain(setup.protocol.sampling),
+                sampling=asdict(setup.protocol.sampling),
                 dropped_parameters=sorted({p for a in asked for p in a.reply.dropped}),
                 reported_models=sorted({a.reply.model for a in asked}),
             ),
         )
-
-
-def _plain(value: Any) -> dict[str, Any]:
-    import msgspec
-
-    return dict(msgspec.to_builtins(value))
