@@ -301,11 +301,16 @@ def _stop_on_interrupt(console: Console, folder: Path) -> Iterator[Event]:
 
 def collect_trajectories(names: Sequence[str], force: bool) -> None:
     """Collect the data sets of environments."""
-    from cwmb.collect import collect_all
+    from cwmb.collect import Collected, collect_all
 
     ids = [environment(name).id for name in names] or list(environment_ids())
     console = Console(stderr=True)
-    collect_all(ids, force=force, progress=lambda line: console.print(line, highlight=False))
+
+    def say(done: Collected) -> None:
+        how = "is there" if done.skipped else "recorded"
+        console.print(f"{done.environment:26} {done.split:5} {done.transitions:6,} transitions {how}", highlight=False)
+
+    collect_all(ids, force=force, progress=say)
 
 
 def measure_baselines(names: Sequence[str], protocol_name: str, folder: Path) -> None:
