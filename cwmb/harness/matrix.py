@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -206,19 +206,26 @@ def run_cells(
         if in_vain > jobs + 1:
             raise InfrastructureError(f"{in_vain} cells in a row failed, the last one so: {_message(record)}")
 
+    def attempt(cell: Cell) -> None:
+        try:
+            work(cell)
+        except BaseException as error:
+            errors.append(error)
+            if not isinstance(error, LedgerError):
+                stop.set()  # in this thread, which would begin the next cell; the others finish their call in flight
+
     with ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="cell") as pool:
-        pending: set[Future[None]] = {pool.submit(work, cell) for cell in todo}
+        pending = {pool.submit(attempt, cell) for cell in todo}
         while pending:
-            done, pending = wait(pending, timeout=0.2, return_when=FIRST_COMPLETED)
-            for future in done:
-                error = future.exception()
-                if error is not None:
-                    errors.append(error)
-                    if not isinstance(error, LedgerError):
-                        stop.set()  # the others finish their call in flight
+            pending = wait(pending, timeout=0.2).not_done  # awake now and then, to notice signals
     if errors:
-        raise next((e for e in errors if not isinstance(e, LedgerError)), errors[0])
+        raise min(errors, key=_consequence)
     return records.write()
+
+
+def _consequence(error: BaseException) -> int:
+    """Causes first, then what they led to; last what concerns one cell only."""
+    return 2 if isinstance(error, LedgerError) else 1 if isinstance(error, Interrupted) else 0
 
 
 def _message(record: Record) -> str:
