@@ -5,8 +5,9 @@ What was measured is kept episode by episode in ledgers below the output folder,
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ from cwmb.harness.files import dumps, write_whole
 from cwmb.harness.judge import Judge
 from cwmb.harness.ledger import Ledger
 from cwmb.harness.plugins import find
-from cwmb.harness.provenance import versions
+from cwmb.harness.provenance import PACKAGES, versions
 from cwmb.harness.seeds import Purpose, generator
 from cwmb.planners import Planner, create
 from cwmb.protocols import BenchmarkProtocol
@@ -67,9 +68,9 @@ def measure(
 def _store(protocol: BenchmarkProtocol, name: str, result: EnvironmentBaselines) -> None:
     stored.baselines.cache_clear()
     known = stored.baselines(protocol.name)
-    merged = Baselines(
-        protocol.name, protocol.checksum, versions(), dict(sorted({**known.environments, name: result}.items()))
-    )
+    # What was measured under another version of the protocol must be measured again: the ledgers hold what still holds.
+    kept = known.environments if known.protocol_sha256 == protocol.checksum else {}
+    merged = Baselines(protocol.name, protocol.checksum, versions(), dict(sorted({**kept, name: result}.items())))
     write_whole(data_path("results", "baselines", f"{protocol.name}.json"), _lines(merged))
     stored.baselines.cache_clear()
 
@@ -99,9 +100,7 @@ def _random(
 ) -> Returns:
     progress(f"{spec.id}: random policy, {RANDOM_EPISODES} episodes")
     steps = length(spec, protocol)
-    returns = ledger.entry(
-        "random", 0, f"{protocol.checksum}:{steps}", list[float], lambda: random_returns(spec, steps)
-    )
+    returns = ledger.entry("random", 0, fingerprint({"steps": steps}), list[float], lambda: random_returns(spec, steps))
     mean, sem = summary(returns)
     return Returns(mean, sem, len(returns))
 
@@ -137,14 +136,22 @@ def _oracle(
     spec: EnvironmentSpec, protocol: BenchmarkProtocol, ledger: Ledger, progress: Callable[[str], None]
 ) -> Returns:
     count = episode_count(spec, protocol)
+    planner = planner_spec(spec, protocol)
+    key = fingerprint({"planner": planner.name, **planner.parameters, "steps": length(spec, protocol)})
     episodes = []
     for index in range(count):
         progress(f"{spec.id}: oracle, episode {index + 1}/{count}")
         run = partial(oracle_episode, spec, protocol, index)
-        episodes.append(ledger.entry("oracle", index, protocol.checksum, Episode, run))
+        episodes.append(ledger.entry("oracle", index, key, Episode, run))
     returns = [e.total for e in episodes]
     mean, sem = summary(returns)
     return Returns(mean, sem, count, returns)
+
+
+def fingerprint(settings: Mapping[str, Any]) -> str:
+    """SHA-256 of all that a return depends on: the settings and the software that computes the dynamics."""
+    software = {package: versions()[package] for package in PACKAGES}
+    return hashlib.sha256(dumps({**settings, **software}).encode()).hexdigest()
 
 
 def oracle_episode(spec: EnvironmentSpec, protocol: BenchmarkProtocol, index: int) -> Episode:
