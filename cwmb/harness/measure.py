@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,7 @@ from cwmb.scoring import rules
 from cwmb.types import Floats
 
 RANDOM_EPISODES = 1000
+WORTH_STORING = 5.0  # seconds that an episode took
 
 
 def measure(
@@ -53,16 +55,19 @@ def measure(
     folder: Path,
     progress: Callable[[str], None],
 ) -> None:
-    """Measure the environments named and merge them into ``results/baselines/<protocol>.json``."""
+    """Measure the environments named and merge them into ``results/baselines/<protocol>.json``.
+
+    Each is stored as soon as its bounds and random returns are known, and again as the oracle's episodes come in: an
+    oracle of fewer episodes than the protocol has is one that was not measured to the end.
+    """
     for name in names:
         spec = environment(name)
         ledger = Ledger(folder / protocol.name / name)
-        result = EnvironmentBaselines(
-            **_bounds(spec, protocol, sandbox, progress),
-            random=_random(spec, protocol, ledger, progress),
-            oracle=_oracle(spec, protocol, ledger, progress),
-        )
+        train, test = _bounds(spec, protocol, sandbox, progress)
+        result = EnvironmentBaselines(train, test, _random(spec, protocol, ledger, progress))
         _store(protocol, name, result)
+        for oracle in _oracle(spec, protocol, ledger, progress):
+            _store(protocol, name, replace(result, oracle=oracle))
 
 
 def _store(protocol: BenchmarkProtocol, name: str, result: EnvironmentBaselines) -> None:
@@ -84,15 +89,16 @@ def _lines(measured: Baselines) -> str:
 
 def _bounds(
     spec: EnvironmentSpec, protocol: BenchmarkProtocol, sandbox: Sandbox, progress: Callable[[str], None]
-) -> dict[str, stored.Bounds]:
+) -> tuple[stored.Bounds, stored.Bounds]:
+    """Of the training and of the test set."""
     progress(f"{spec.id}: floors and ceilings")
     simulator = make(spec)
     judge = Judge(sandbox, protocol, rules(spec, protocol.scoring), simulator.observation_space, simulator.action_space)
     train, test = trajectories.transitions(spec, "train"), trajectories.transitions(spec, "test")
-    return {
-        "train": measure_bounds(spec, judge, simulator, train, train, spec.dataset.train_sha256),
-        "test": measure_bounds(spec, judge, simulator, test, train, spec.dataset.test_sha256),
-    }
+    return (
+        measure_bounds(spec, judge, simulator, train, train, spec.dataset.train_sha256),
+        measure_bounds(spec, judge, simulator, test, train, spec.dataset.test_sha256),
+    )
 
 
 def _random(
@@ -134,18 +140,18 @@ def random_returns(spec: EnvironmentSpec, steps: int, episodes: int = RANDOM_EPI
 
 def _oracle(
     spec: EnvironmentSpec, protocol: BenchmarkProtocol, ledger: Ledger, progress: Callable[[str], None]
-) -> Returns:
+) -> Iterator[Returns]:
+    """The oracle's returns after each episode: hours may pass between two."""
     count = episode_count(spec, protocol)
     planner = planner_spec(spec, protocol)
     key = fingerprint({"planner": planner.name, **planner.parameters, "steps": length(spec, protocol)})
-    episodes = []
+    returns: list[float] = []
     for index in range(count):
         progress(f"{spec.id}: oracle, episode {index + 1}/{count}")
         run = partial(oracle_episode, spec, protocol, index)
-        episodes.append(ledger.entry("oracle", index, key, Episode, run))
-    returns = [e.total for e in episodes]
-    mean, sem = summary(returns)
-    return Returns(mean, sem, count, returns)
+        returns.append(ledger.entry("oracle", index, key, Episode, run).total)
+        if index + 1 == count or ledger.seconds("oracle", index) > WORTH_STORING:
+            yield Returns(*summary(returns), len(returns), list(returns))
 
 
 def fingerprint(settings: Mapping[str, Any]) -> str:
