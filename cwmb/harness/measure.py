@@ -45,7 +45,7 @@ from cwmb.scoring import rules
 from cwmb.types import Floats
 
 RANDOM_EPISODES = 1000
-WORTH_STORING = 5.0  # seconds that an episode took
+LONG = 5.0  # seconds of an episode that is worth being told of, and stored at once
 
 
 def measure(
@@ -147,11 +147,12 @@ def _oracle(
     key = fingerprint({"planner": planner.name, **planner.parameters, "steps": length(spec, protocol)})
     returns: list[float] = []
     for index in range(count):
-        progress(f"{spec.id}: oracle, episode {index + 1}/{count}")
         run = partial(oracle_episode, spec, protocol, index)
         returns.append(ledger.entry("oracle", index, key, Episode, run).total)
-        if index + 1 == count or ledger.seconds("oracle", index) > WORTH_STORING:
-            yield Returns(*summary(returns), len(returns), list(returns))
+        if index + 1 == count or ledger.seconds("oracle", index) > LONG:
+            so_far = Returns(*summary(returns), len(returns), list(returns))
+            progress(f"{spec.id}: oracle, {index + 1} of {count} episodes: {so_far.mean:.6g} ± {so_far.sem:.2g}")
+            yield so_far
 
 
 def fingerprint(settings: Mapping[str, Any]) -> str:
