@@ -19,7 +19,7 @@ from cwmb import baselines as stored
 from cwmb import trajectories
 from cwmb.adapters import make
 from cwmb.adapters.model import SimulatorModel
-from cwmb.baselines import Baselines, EnvironmentBaselines, Returns
+from cwmb.baselines import Baselines, Bounds, EnvironmentBaselines, Returns
 from cwmb.catalog import EnvironmentSpec, environment
 from cwmb.data import data_path
 from cwmb.harness.bounds import measure as measure_bounds
@@ -57,25 +57,29 @@ def measure(
 ) -> None:
     """Measure the environments named and merge them into ``results/baselines/<protocol>.json``.
 
-    Each is stored as soon as its bounds and random returns are known, and again as the oracle's episodes come in: an
-    oracle of fewer episodes than the protocol has is one that was not measured to the end.
+    Bounds and random returns come first, the oracles' episodes one by one after them: an oracle of fewer episodes than
+    the protocol has is one that was not measured to the end.
     """
+    ledgers = {name: Ledger(folder / protocol.name / name) for name in names}
     for name in names:
         spec = environment(name)
-        ledger = Ledger(folder / protocol.name / name)
         train, test = _bounds(spec, protocol, sandbox, progress)
-        result = EnvironmentBaselines(train, test, _random(spec, protocol, ledger, progress))
-        _store(protocol, name, result)
-        for oracle in _oracle(spec, protocol, ledger, progress):
-            _store(protocol, name, replace(result, oracle=oracle))
+        random = _random(spec, protocol, ledgers[name], progress)
+        _store(protocol, name, partial(replace, train=train, test=test, random=random))
+    for name in names:
+        for oracle in _oracle(environment(name), protocol, ledgers[name], progress):
+            _store(protocol, name, partial(replace, oracle=oracle))
 
 
-def _store(protocol: BenchmarkProtocol, name: str, result: EnvironmentBaselines) -> None:
+def _store(
+    protocol: BenchmarkProtocol, name: str, change: Callable[[EnvironmentBaselines], EnvironmentBaselines]
+) -> None:
     stored.baselines.cache_clear()
     known = stored.baselines(protocol.name)
     # What was measured under another version of the protocol must be measured again: the ledgers hold what still holds.
-    kept = known.environments if known.protocol_sha256 == protocol.checksum else {}
-    merged = Baselines(protocol.name, protocol.checksum, versions(), dict(sorted({**kept, name: result}.items())))
+    environments = dict(known.environments) if known.protocol_sha256 == protocol.checksum else {}
+    environments[name] = change(environments.get(name, EnvironmentBaselines()))
+    merged = Baselines(protocol.name, protocol.checksum, versions(), dict(sorted(environments.items())))
     write_whole(data_path("results", "baselines", f"{protocol.name}.json"), _lines(merged))
     stored.baselines.cache_clear()
 
@@ -89,7 +93,7 @@ def _lines(measured: Baselines) -> str:
 
 def _bounds(
     spec: EnvironmentSpec, protocol: BenchmarkProtocol, sandbox: Sandbox, progress: Callable[[str], None]
-) -> tuple[stored.Bounds, stored.Bounds]:
+) -> tuple[Bounds, Bounds]:
     """Of the training and of the test set."""
     progress(f"{spec.id}: floors and ceilings")
     simulator = make(spec)
