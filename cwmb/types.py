@@ -216,7 +216,10 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Usage:
-    """What language model calls cost. dollars is None as soon as a price is unknown."""
+    """What language model calls cost. dollars is None as soon as a price is unknown.
+
+    estimated_calls: how many of the calls came without a count of their tokens, which was then guessed.
+    """
 
     calls: int = 0
     prompt_tokens: int = 0
@@ -224,6 +227,7 @@ class Usage:
     completion_tokens: int = 0
     reasoning_tokens: int = 0
     dollars: float | None = 0.0
+    estimated_calls: int = 0
 
     def __add__(self, other: Usage) -> Usage:
         dollars = None if self.dollars is None or other.dollars is None else self.dollars + other.dollars
@@ -234,6 +238,7 @@ class Usage:
             self.completion_tokens + other.completion_tokens,
             self.reasoning_tokens + other.reasoning_tokens,
             dollars,
+            self.estimated_calls + other.estimated_calls,
         )
 
 

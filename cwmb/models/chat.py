@@ -60,7 +60,7 @@ def reply(data: Any, request: Request) -> Reply:
 def estimated_usage(request: Request, text: str) -> Usage:
     """What a call may have cost that nobody counted: a token for every four characters, dollars unknown."""
     prompt = sum(len(m.content) for m in request.messages)
-    return Usage(1, prompt_tokens=_tokens(prompt), completion_tokens=_tokens(len(text)), dollars=None)
+    return Usage(1, _tokens(prompt), completion_tokens=_tokens(len(text)), dollars=None, estimated_calls=1)
 
 
 def _usage(data: Any, request: Request, text: str, thought: str) -> Usage:
@@ -68,13 +68,14 @@ def _usage(data: Any, request: Request, text: str, thought: str) -> Usage:
     if not isinstance(data, dict):
         data = {}
     prompt, completion = (_count(data, f"{kind}_tokens") for kind in ("prompt", "completion"))
+    estimated = int(prompt is None or completion is None)
     prompt = estimate.prompt_tokens if prompt is None else prompt
     completion = estimate.completion_tokens if completion is None else completion
     reasoning = _count(data.get("completion_tokens_details"), "reasoning_tokens")
     if not reasoning:
         reasoning = round(completion * len(thought) / max(1, len(thought) + len(text)))
     cached = _count(data.get("prompt_tokens_details"), "cached_tokens") or 0
-    return Usage(1, prompt, cached, completion, reasoning, dollars=None)
+    return Usage(1, prompt, cached, completion, reasoning, dollars=None, estimated_calls=estimated)
 
 
 def _count(data: Any, name: str) -> int | None:

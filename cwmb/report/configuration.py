@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 GROUPS = ("discrete", "continuous", "all")
-FLAGS = ("simulated", "custom", "incomplete", "unsandboxed", "early")
+FLAGS = ("simulated", "custom", "incomplete", "unsandboxed", "guessed", "early")
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,6 +121,7 @@ class Configuration:
             "custom": bool(self["custom"].any()),
             "incomplete": int(counted.sum()) < expected_cells(self.protocol, group),
             "unsandboxed": bool(self["unsandboxed"].any()),
+            "guessed": bool(self["guessed"].any()),
             "early": bool((self["budget"] < self["run_budget"]).any()),
         }
 

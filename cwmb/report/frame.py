@@ -46,6 +46,7 @@ FLAGS = {
     "simulated": "no language model was asked",
     "custom": "budget or number of seeds are not the protocol's",
     "unsandboxed": "programs ran without a sandbox",
+    "guessed": "tokens that an endpoint did not count are estimated from the characters",
     "dirty": "cwmb was changed since its commit",
     "scored": "whether there is a score: an infrastructure failure or a failed strategy has none",
 }
@@ -253,6 +254,7 @@ def _common(run: Run, record: Record) -> dict[str, Any]:
         "simulated": record.simulated,
         "custom": record.custom,
         "unsandboxed": not p.sandbox,
+        "guessed": usage.estimated_calls > 0,
         "dirty": bool(p.dirty),
         "scored": False,
         "seed": record.seed,

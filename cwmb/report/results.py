@@ -25,6 +25,7 @@ LEGEND = {
     "C": "C: custom, the budget or the number of seeds is not the protocol's.",
     "I": "I: incomplete, environments or seeds of the protocol are missing or have no score.",
     "U": "U: unsandboxed, programs were not locked up while they ran.",
+    "G": "G: guessed, tokens of calls that the endpoint did not count are estimated from the characters.",
     "E": "E: early, what a larger run had found after its first calls.",
 }
 SIMULATED = (

@@ -75,6 +75,7 @@ def test_an_answer_with_its_usage(start: Start) -> None:
     usage = reply.usage
     assert (usage.calls, usage.prompt_tokens, usage.cached_tokens) == (1, 100, 60)
     assert (usage.completion_tokens, usage.reasoning_tokens, usage.dollars) == (20, 5, 0.0)
+    assert usage.estimated_calls == 0
     assert endpoint.server.bodies == [
         {
             "model": "gpt-test",
@@ -214,6 +215,7 @@ def test_missing_usage_is_estimated_from_the_characters(start: Start, usage: Any
     data = completion("x" * 41) | {"usage": usage}
     found = start([json_body(data)]).model.complete(REQUEST).usage
     assert (found.prompt_tokens, found.completion_tokens) == (5, 11)  # 20 and 41 characters
+    assert found.estimated_calls == 1
 
 
 def test_the_reported_model_is_kept_even_if_it_is_another(start: Start) -> None:

@@ -97,6 +97,7 @@ def test_a_complete_run_of_the_protocol_has_no_marks(tmp_path):
         ({"simulated": True, "model": "simulated"}, "simulated", "S"),
         ({"custom": True}, "custom", "C"),
         ({"provenance": replace(PROVENANCE, sandbox=[])}, "unsandboxed", "U"),
+        ({"usage": Usage(10, 1000, 0, 500, 0, None, estimated_calls=2)}, "guessed", "G"),
     ],
 )
 def test_every_table_marks_what_is_no_plain_result(tmp_path, changes, flag, mark):
