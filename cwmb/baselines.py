@@ -34,13 +34,16 @@ class Bounds:
 class Returns:
     """Returns of a policy in the real environment: mean and its standard error over the episodes.
 
-    returns: of each episode, kept for the oracle, whose first episodes a program is paired with.
+    returns: of each episode, kept for the oracle, whose first episodes a program is paired with; settings: a hash of
+    what they depend on; cpu_seconds: what it took to measure them.
     """
 
     mean: float
     sem: float
     episodes: int
     returns: list[float] | None = None
+    settings: str = ""
+    cpu_seconds: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -313,11 +313,11 @@ def collect_trajectories(names: Sequence[str], force: bool) -> None:
     collect_all(ids, force=force, progress=say)
 
 
-def measure_baselines(names: Sequence[str], protocol_name: str, folder: Path) -> None:
+def measure_baselines(names: Sequence[str], protocol_name: str) -> None:
     """Measure floors, ceilings, random and oracle returns."""
     from cwmb.harness.measure import measure
 
     console = Console(stderr=True)
     ids = [environment(name).id for name in names] or list(environment_ids())
     with Sandbox() as sandbox:
-        measure(protocol(protocol_name), ids, sandbox, folder, lambda line: console.print(line, highlight=False))
+        measure(protocol(protocol_name), ids, sandbox, lambda line: console.print(line, highlight=False))

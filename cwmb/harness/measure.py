@@ -1,16 +1,17 @@
 """Measuring the baselines: bounds of the data, returns of the random policy and of the oracle. ``make baselines``.
 
-What was measured is kept episode by episode in ledgers below the output folder, so that hours of work survive a kill.
+What was measured is stored as it comes in and not measured again while it holds, so that hours of work survive a kill
+and can be spread over many runs.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,9 +33,8 @@ from cwmb.harness.episodes import (
     planner_spec,
     summary,
 )
-from cwmb.harness.files import dumps, write_whole
+from cwmb.harness.files import dumps, locked, write_whole
 from cwmb.harness.judge import Judge
-from cwmb.harness.ledger import Ledger
 from cwmb.harness.plugins import find
 from cwmb.harness.provenance import PACKAGES, versions
 from cwmb.harness.seeds import Purpose, generator
@@ -45,43 +45,59 @@ from cwmb.scoring import rules
 from cwmb.types import Floats
 
 RANDOM_EPISODES = 1000
-LONG = 5.0  # seconds of an episode that is worth being told of, and stored at once
+LONG = 5.0  # CPU seconds of work that are worth being told of, and stored at once
 
 
 def measure(
-    protocol: BenchmarkProtocol,
-    names: list[str],
-    sandbox: Sandbox,
-    folder: Path,
-    progress: Callable[[str], None],
+    protocol: BenchmarkProtocol, names: Sequence[str], sandbox: Sandbox, progress: Callable[[str], None]
 ) -> None:
-    """Measure the environments named and merge them into ``results/baselines/<protocol>.json``.
+    """Measure what is missing of the environments named in ``results/baselines/<protocol>.json``.
 
-    Bounds and random returns come first, the oracles' episodes one by one after them: an oracle of fewer episodes than
-    the protocol has is one that was not measured to the end.
+    Bounds and random returns come first, the oracles' episodes after them: an oracle of fewer episodes than the
+    protocol has is one that was not measured to the end.
     """
-    ledgers = {name: Ledger(folder / protocol.name / name) for name in names}
     for name in names:
         spec = environment(name)
         train, test = _bounds(spec, protocol, sandbox, progress)
-        random = _random(spec, protocol, ledgers[name], progress)
-        _store(protocol, name, partial(replace, train=train, test=test, random=random))
+        _store(protocol, name, partial(replace, train=train, test=test))
+        if stored.baselines(protocol.name).of(name).random is None:
+            progress(f"{name}: random policy, {RANDOM_EPISODES} episodes")
+            _store(protocol, name, partial(replace, random=_random(spec, protocol)))
     for name in names:
-        for oracle in _oracle(environment(name), protocol, ledgers[name], progress):
+        for oracle in _oracle(environment(name), protocol, stored.baselines(protocol.name).of(name).oracle):
             _store(protocol, name, partial(replace, oracle=oracle))
+            progress(
+                f"{name}: oracle, {oracle.episodes} of {episode_count(environment(name), protocol)} episodes: "
+                f"{oracle.mean:.6g} ± {oracle.sem:.2g}"
+            )
 
 
 def _store(
     protocol: BenchmarkProtocol, name: str, change: Callable[[EnvironmentBaselines], EnvironmentBaselines]
 ) -> None:
-    stored.baselines.cache_clear()
-    known = stored.baselines(protocol.name)
-    # What was measured under another version of the protocol must be measured again: the ledgers hold what still holds.
-    environments = dict(known.environments) if known.protocol_sha256 == protocol.checksum else {}
-    environments[name] = change(environments.get(name, EnvironmentBaselines()))
-    merged = Baselines(protocol.name, protocol.checksum, versions(), dict(sorted(environments.items())))
-    write_whole(data_path("results", "baselines", f"{protocol.name}.json"), _lines(merged))
-    stored.baselines.cache_clear()
+    """Change what is stored of an environment, and drop what the protocol's or the software's change made wrong."""
+    path = data_path("results", "baselines", f"{protocol.name}.json")
+    with locked(path.parent):
+        stored.baselines.cache_clear()
+        known = stored.baselines(protocol.name)
+        environments = {n: _valid(n, b, protocol, known.protocol_sha256) for n, b in known.environments.items()}
+        environments[name] = change(environments.get(name, EnvironmentBaselines()))
+        merged = Baselines(protocol.name, protocol.checksum, versions(), dict(sorted(environments.items())))
+        write_whole(path, _lines(merged))
+        stored.baselines.cache_clear()
+
+
+def _valid(
+    name: str, known: EnvironmentBaselines, protocol: BenchmarkProtocol, measured_under: str
+) -> EnvironmentBaselines:
+    spec = environment(name)
+    if measured_under != protocol.checksum:
+        known = replace(known, train=None, test=None)
+    if known.random is not None and known.random.settings != random_settings(spec, protocol):
+        known = replace(known, random=None)
+    if known.oracle is not None and known.oracle.settings != oracle_settings(spec, protocol):
+        known = replace(known, oracle=None)
+    return known
 
 
 def _lines(measured: Baselines) -> str:
@@ -105,14 +121,11 @@ def _bounds(
     )
 
 
-def _random(
-    spec: EnvironmentSpec, protocol: BenchmarkProtocol, ledger: Ledger, progress: Callable[[str], None]
-) -> Returns:
-    progress(f"{spec.id}: random policy, {RANDOM_EPISODES} episodes")
-    steps = length(spec, protocol)
-    returns = ledger.entry("random", 0, fingerprint({"steps": steps}), list[float], lambda: random_returns(spec, steps))
-    mean, sem = summary(returns)
-    return Returns(mean, sem, len(returns))
+def _random(spec: EnvironmentSpec, protocol: BenchmarkProtocol) -> Returns:
+    start = time.process_time()
+    mean, sem = summary(random_returns(spec, length(spec, protocol)))
+    seconds = round(time.process_time() - start, 1)
+    return Returns(mean, sem, RANDOM_EPISODES, settings=random_settings(spec, protocol), cpu_seconds=seconds)
 
 
 def random_returns(spec: EnvironmentSpec, steps: int, episodes: int = RANDOM_EPISODES) -> list[float]:
@@ -142,25 +155,33 @@ def random_returns(spec: EnvironmentSpec, steps: int, episodes: int = RANDOM_EPI
     return result
 
 
-def _oracle(
-    spec: EnvironmentSpec, protocol: BenchmarkProtocol, ledger: Ledger, progress: Callable[[str], None]
-) -> Iterator[Returns]:
-    """The oracle's returns after each episode: hours may pass between two."""
-    count = episode_count(spec, protocol)
+def _oracle(spec: EnvironmentSpec, protocol: BenchmarkProtocol, known: Returns | None) -> Iterator[Returns]:
+    """The oracle's returns with ever more episodes: hours may pass between two."""
+    returns = list(known.returns or ()) if known else []
+    seconds = known.cpu_seconds if known else 0.0
+    count, settings = episode_count(spec, protocol), oracle_settings(spec, protocol)
+    start = time.process_time()
+    for index in range(len(returns), count):
+        returns.append(oracle_episode(spec, protocol, index).total)
+        taken = time.process_time() - start
+        if index + 1 == count or taken > LONG:
+            seconds, start = round(seconds + taken, 1), start + taken
+            yield Returns(*summary(returns), len(returns), list(returns), settings, seconds)
+
+
+def random_settings(spec: EnvironmentSpec, protocol: BenchmarkProtocol) -> str:
+    """What the random policy's returns depend on, as a hash."""
+    return _fingerprint({"steps": length(spec, protocol)})
+
+
+def oracle_settings(spec: EnvironmentSpec, protocol: BenchmarkProtocol) -> str:
+    """What the oracle's returns depend on, as a hash."""
     planner = planner_spec(spec, protocol)
-    key = fingerprint({"planner": planner.name, **planner.parameters, "steps": length(spec, protocol)})
-    returns: list[float] = []
-    for index in range(count):
-        run = partial(oracle_episode, spec, protocol, index)
-        returns.append(ledger.entry("oracle", index, key, Episode, run).total)
-        if index + 1 == count or ledger.seconds("oracle", index) > LONG:
-            so_far = Returns(*summary(returns), len(returns), list(returns))
-            progress(f"{spec.id}: oracle, {index + 1} of {count} episodes: {so_far.mean:.6g} ± {so_far.sem:.2g}")
-            yield so_far
+    return _fingerprint({"planner": planner.name, **planner.parameters, "steps": length(spec, protocol)})
 
 
-def fingerprint(settings: Mapping[str, Any]) -> str:
-    """SHA-256 of all that a return depends on: the settings and the software that computes the dynamics."""
+def _fingerprint(settings: Mapping[str, Any]) -> str:
+    """SHA-256 of settings and of the software that computes the dynamics."""
     software = {package: versions()[package] for package in PACKAGES}
     return hashlib.sha256(dumps({**settings, **software}).encode()).hexdigest()
 
