@@ -4,39 +4,46 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
-import typer
+import click
 
 from cwmb import __version__
 from cwmb.errors import EXIT_CELL_FAILED, EXIT_INFRASTRUCTURE, EXIT_INTERRUPTED, EXIT_USAGE, CwmbError, unknown
 
-app = typer.Typer(
-    help="The Code World Models Benchmark.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-)
+Command = TypeVar("Command", bound=Callable[..., Any])
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-ProtocolName = Annotated[str, typer.Option("--protocol", help="A protocol of harness/.")]
-EnvironmentName = Annotated[str, typer.Argument(metavar="ENV", help="An environment, such as CartPole-v1.")]
-ProgramFile = Annotated[Path, typer.Argument(metavar="FILE.py", help="A program with a class Environment.")]
+COUNT = click.IntRange(min=1)
+FILE = click.Path(path_type=Path)
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+environment_name = click.argument("env", metavar="ENV")
+environment_names = click.argument("envs", metavar="[ENV]...", nargs=-1)
+program_file = click.argument("file", metavar="FILE.py", type=FILE)
+unsafe = click.option("--unsafe-no-sandbox", is_flag=True, help="Run programs without a sandbox.")
+table_format = click.option(
+    "--format", "format_", default="markdown", show_default=True, help="markdown, csv, latex or json."
+)
+description_set = click.option("--descriptions", default="default", show_default=True, help="Which description set.")
+
+
+def protocol_name(default: str) -> Callable[[Command], Command]:
+    """The option that names a protocol."""
+    return click.option("--protocol", default=default, show_default=True, help="A protocol of harness/.")
 
 
 def main() -> NoReturn:
     """Run the command line; errors that the user can put right are one line on stderr and a distinct exit code."""
     try:
-        code = app(standalone_mode=False)
+        code = app(prog_name="cwmb", standalone_mode=False)
     except CwmbError as error:
         _fail(str(error), error.exit_code)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, click.Abort):
         _fail("interrupted", EXIT_INTERRUPTED)
-    except Exception as error:
-        if hasattr(error, "format_message"):  # click's usage errors
-            _fail(error.format_message(), EXIT_USAGE)
-        raise
+    except click.ClickException as error:
+        _fail(error.format_message(), EXIT_USAGE)
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -45,11 +52,20 @@ def _fail(message: str, code: int) -> NoReturn:
     sys.exit(code)
 
 
+@click.group(invoke_without_command=True)
+@click.pass_context
+def app(context: click.Context) -> int:
+    """The Code World Models Benchmark."""
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+        return EXIT_USAGE
+    return 0
+
+
 @app.command(name="list")
-def list_(
-    what: Annotated[str, typer.Argument(metavar="environments|strategies|models|planners|protocols")],
-    as_json: Json = False,
-) -> None:
+@click.argument("what", metavar="environments|strategies|models|planners|protocols")
+@as_json
+def list_(what: str, as_json: bool) -> None:
     """List what there is."""
     from cwmb.catalog import environment_ids
     from cwmb.harness.plugins import names
@@ -69,11 +85,10 @@ def list_(
 
 
 @app.command()
-def describe(
-    env: EnvironmentName,
-    descriptions: Annotated[str, typer.Option(help="Which description set.")] = "default",
-) -> None:
-    """Print what a model is shown of an environment."""
+@environment_name
+@description_set
+def describe(env: str, descriptions: str) -> None:
+    """Print what a model is shown of the environment ENV."""
     from cwmb.catalog import environment
     from cwmb.descriptions import contract, description
 
@@ -81,54 +96,69 @@ def describe(
 
 
 @app.command()
+@environment_name
+@program_file
+@click.option("--split", default="train", show_default=True, help="train or test.")
+@click.option("--data", help="A Minari data set's folder or an .npz file instead.")
+@protocol_name("standard")
+@as_json
+@unsafe
 def score(
-    env: EnvironmentName,
-    file: ProgramFile,
-    split: Annotated[str, typer.Option(help="train (default) or test.")] = "train",
-    data: Annotated[str | None, typer.Option(help="A Minari data set's folder or an .npz file instead.")] = None,
-    protocol: ProtocolName = "standard",
-    as_json: Json = False,
-    unsafe_no_sandbox: Annotated[bool, typer.Option(help="Run the program without a sandbox.")] = False,
+    env: str, file: Path, split: str, data: str | None, protocol: str, as_json: bool, unsafe_no_sandbox: bool
 ) -> None:
-    """Score a program, and say which transitions are wrong and how."""
+    """Score the program FILE.py of ENV, and say which transitions are wrong and how."""
     from cwmb.commands import score_program
 
     print(score_program(env, file, split, data, protocol, as_json, unsafe_no_sandbox))
 
 
 @app.command()
-def plan(
-    env: EnvironmentName,
-    file: ProgramFile,
-    protocol: ProtocolName = "quick",
-    episodes: Annotated[int | None, typer.Option(min=1, help="How many (the protocol's unless said).")] = None,
-    as_json: Json = False,
-    unsafe_no_sandbox: Annotated[bool, typer.Option(help="Run the program without a sandbox.")] = False,
-) -> None:
-    """Plan with a program in the real environment."""
+@environment_name
+@program_file
+@protocol_name("quick")
+@click.option("--episodes", type=COUNT, help="How many (the protocol's unless said).")
+@as_json
+@unsafe
+def plan(env: str, file: Path, protocol: str, episodes: int | None, as_json: bool, unsafe_no_sandbox: bool) -> None:
+    """Plan with the program FILE.py in the real environment ENV."""
     from cwmb.commands import plan_with_program
 
     print(plan_with_program(env, file, protocol, episodes, as_json, unsafe_no_sandbox))
 
 
 @app.command(name="eval")
+@click.option("--strategy", required=True, help="cwmb list strategies")
+@click.option("--model", required=True, help="provider:name, such as openai:gpt-5; cwmb list models")
+@click.option("--envs", default="all", show_default=True, help="Environments, separated by commas, or all.")
+@click.option("--budget", type=int, help="LLM calls of one search (the protocol's unless said).")
+@click.option("--max-tokens", type=int, help="Tokens that one search may spend.")
+@click.option("--max-dollars", type=float, help="Dollars that one search may spend.")
+@click.option("--max-new-tokens", type=int, help="Tokens of an answer, at most.")
+@click.option("--max-seconds", type=float, help="Wall time after which a search asks no more.")
+@click.option("--seeds", type=int, help="Seeds 0 … K-1 (the protocol's unless said).")
+@protocol_name("quick")
+@description_set
+@click.option("--jobs", type=int, default=1, show_default=True, help="Cells at a time.")
+@click.option("--out", type=FILE, help="The run's folder; runs/<strategy>-<model>-<protocol>.")
+@click.option("-o", "option", multiple=True, help="name=value, an option of the strategy.")
+@unsafe
 def eval_(
-    strategy: Annotated[str, typer.Option(help="cwmb list strategies")],
-    model: Annotated[str, typer.Option(help="provider:name, such as openai:gpt-5; cwmb list models")],
-    envs: Annotated[str, typer.Option(help="Environments, separated by commas, or all.")] = "all",
-    budget: Annotated[int | None, typer.Option(help="LLM calls of one search (the protocol's unless said).")] = None,
-    max_tokens: Annotated[int | None, typer.Option(help="Tokens that one search may spend.")] = None,
-    max_dollars: Annotated[float | None, typer.Option(help="Dollars that one search may spend.")] = None,
-    max_new_tokens: Annotated[int | None, typer.Option(help="Tokens of an answer, at most.")] = None,
-    max_seconds: Annotated[float | None, typer.Option(help="Wall time after which a search asks no more.")] = None,
-    seeds: Annotated[int | None, typer.Option(help="Seeds 0 … K-1 (the protocol's unless said).")] = None,
-    protocol: ProtocolName = "quick",
-    descriptions: Annotated[str, typer.Option(help="Which description set.")] = "default",
-    jobs: Annotated[int, typer.Option(help="Cells at a time.")] = 1,
-    out: Annotated[Path | None, typer.Option(help="The run's folder; runs/<strategy>-<model>-<protocol>.")] = None,
-    option: Annotated[list[str] | None, typer.Option("-o", help="name=value, an option of the strategy.")] = None,
-    unsafe_no_sandbox: Annotated[bool, typer.Option(help="Run programs without a sandbox.")] = False,
-) -> None:
+    strategy: str,
+    model: str,
+    envs: str,
+    budget: int | None,
+    max_tokens: int | None,
+    max_dollars: float | None,
+    max_new_tokens: int | None,
+    max_seconds: float | None,
+    seeds: int | None,
+    protocol: str,
+    descriptions: str,
+    jobs: int,
+    out: Path | None,
+    option: tuple[str, ...],
+    unsafe_no_sandbox: bool,
+) -> int:
     """Run a strategy with a language model over environments; running it again completes what is missing."""
     from cwmb.commands import evaluate
 
@@ -146,33 +176,30 @@ def eval_(
         descriptions=descriptions,
         jobs=jobs,
         out=out,
-        options=option or [],
+        options=option,
         unsafe=unsafe_no_sandbox,
     )
     if "infrastructure" in states:
-        raise typer.Exit(EXIT_INFRASTRUCTURE)
-    if "failed" in states:
-        raise typer.Exit(EXIT_CELL_FAILED)
+        return EXIT_INFRASTRUCTURE
+    return EXIT_CELL_FAILED if "failed" in states else 0
 
 
 @app.command()
-def tables(
-    runs: Annotated[list[Path] | None, typer.Argument(metavar="DIR...")] = None,
-    format_: Annotated[str, typer.Option("--format", help="markdown, csv, latex or json.")] = "markdown",
-    published: Annotated[bool, typer.Option(help="The paper's tables, ours beside them.")] = False,
-) -> None:
+@click.argument("runs", metavar="[DIR]...", nargs=-1, type=FILE)
+@table_format
+@click.option("--published", is_flag=True, help="The paper's tables, ours beside them.")
+def tables(runs: tuple[Path, ...], format_: str, published: bool) -> None:
     """Print result tables of runs."""
     from cwmb.report import report
 
-    print(report(runs or [], format_, published))
+    print(report(runs, format_, published))
 
 
 @app.command()
-def compare(
-    run_a: Annotated[Path, typer.Argument(metavar="RUN_A")],
-    run_b: Annotated[Path, typer.Argument(metavar="RUN_B")],
-    format_: Annotated[str, typer.Option("--format", help="markdown, csv, latex or json.")] = "markdown",
-) -> None:
+@click.argument("run_a", metavar="RUN_A", type=FILE)
+@click.argument("run_b", metavar="RUN_B", type=FILE)
+@table_format
+def compare(run_a: Path, run_b: Path, format_: str) -> None:
     """Compare two runs cell by cell: differences, their intervals, probability of improvement."""
     from cwmb.report import compare as compared
     from cwmb.report.render import FORMATS, render
@@ -183,14 +210,13 @@ def compare(
 
 
 @app.command()
-def collect(
-    envs: Annotated[list[str] | None, typer.Argument(metavar="ENV...")] = None,
-    force: Annotated[bool, typer.Option(help="Collect anew what is there.")] = False,
-) -> None:
+@environment_names
+@click.option("--force", is_flag=True, help="Collect anew what is there.")
+def collect(envs: tuple[str, ...], force: bool) -> None:
     """Collect the trajectories of environments (all unless named)."""
     from cwmb.commands import collect_trajectories
 
-    collect_trajectories(envs or [], force)
+    collect_trajectories(envs, force)
 
 
 @app.command()
@@ -200,12 +226,10 @@ def version() -> None:
 
 
 @app.command()
-def baselines(
-    envs: Annotated[list[str] | None, typer.Argument(metavar="ENV...")] = None,
-    protocol: ProtocolName = "quick",
-    out: Annotated[Path, typer.Option(help="Where what was measured is kept until all is.")] = Path("runs/baselines"),
-) -> None:
-    """Measure floors, ceilings, random and oracle returns into results/baselines/."""
+@environment_names
+@protocol_name("quick")
+def baselines(envs: tuple[str, ...], protocol: str) -> None:
+    """Measure what is missing of floors, ceilings, random and oracle returns in results/baselines/."""
     from cwmb.commands import measure_baselines
 
-    measure_baselines(envs or [], protocol, out)
+    measure_baselines(envs, protocol)
