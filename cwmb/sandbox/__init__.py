@@ -6,6 +6,7 @@ for, and not before.
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,6 +19,4 @@ __all__ = ["Plan", "PlanningSession", "Sandbox"]
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from cwmb.sandbox import sandbox, session
-
-    return getattr(sandbox if name == "Sandbox" else session, name)
+    return getattr(import_module("cwmb.sandbox.sandbox" if name == "Sandbox" else "cwmb.sandbox.session"), name)

@@ -6,11 +6,13 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from cwmb.errors import InfrastructureError
-from cwmb.protocols import Limits
 from cwmb.sandbox.process import LoneProcess, Process, ZygoteDied, ZygoteProcess
+
+if TYPE_CHECKING:
+    from cwmb.protocols import Limits
 
 _Result = TypeVar("_Result")
 
@@ -23,9 +25,10 @@ class Pool:
 
     def __init__(self, planners: Mapping[str, str], workers: int | None, unsafe: bool) -> None:
         self._planners = dict(planners)
-        self._workers = workers or _cores()
+        self._workers = workers or cores()
         self._unsafe = unsafe
-        self._zygotes: list[ZygoteProcess] = []
+        # The first one at once: it takes a while to start, and its parent has other things to do meanwhile.
+        self._zygotes = [] if unsafe else [ZygoteProcess(self._planners)]
         self._lock = threading.Lock()
         self._closed = False
 
@@ -91,5 +94,6 @@ def twice(call: Callable[[], _Result]) -> _Result:
             raise InfrastructureError(f"{error}, twice") from None
 
 
-def _cores() -> int:
+def cores() -> int:
+    """How many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -271,7 +271,7 @@ def test_a_canary_that_gets_out_stops_everything(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(canary, "SOURCE", canary.SOURCE.replace("return 0.0", "return 1.0"))
     before = zygotes()
     with pytest.raises(InfrastructureError, match=r"does not hold .*: a program can open a file and open a socket and"):
-        Sandbox(workers=1)
+        Sandbox(workers=1).predict(CRASH, box(4), discrete(2), DATA, QUICK, 0)
     assert zygotes() == before
 
 
