@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -107,9 +108,12 @@ def score(
     env: str, file: Path, split: str, data: str | None, protocol: str, as_json: bool, unsafe_no_sandbox: bool
 ) -> None:
     """Score the program FILE.py of ENV, and say which transitions are wrong and how."""
-    from cwmb.commands import score_program
+    from cwmb.sandbox import Sandbox
 
-    print(score_program(env, file, split, data, protocol, as_json, unsafe_no_sandbox))
+    with closing(Sandbox(workers=1, unsafe=unsafe_no_sandbox, planners={})) as sandbox:
+        from cwmb.own_program import score_program  # while the sandbox's interpreter starts
+
+        print(score_program(sandbox, env, file, split, data, protocol, as_json))
 
 
 @app.command()
@@ -121,9 +125,12 @@ def score(
 @unsafe
 def plan(env: str, file: Path, protocol: str, episodes: int | None, as_json: bool, unsafe_no_sandbox: bool) -> None:
     """Plan with the program FILE.py in the real environment ENV."""
-    from cwmb.commands import plan_with_program
+    from cwmb.sandbox import Sandbox
 
-    print(plan_with_program(env, file, protocol, episodes, as_json, unsafe_no_sandbox))
+    with closing(Sandbox(workers=1, unsafe=unsafe_no_sandbox)) as sandbox:
+        from cwmb.own_program import plan_with_program  # while the sandbox's interpreter starts
+
+        print(plan_with_program(sandbox, env, file, protocol, episodes, as_json))
 
 
 @app.command(name="eval")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from functools import cache
 from pathlib import Path
@@ -37,6 +38,34 @@ def dataset(spec: EnvironmentSpec, split: Split) -> tuple[str, str]:
     if split == "train":
         return spec.dataset.train, spec.dataset.train_sha256
     return spec.dataset.test, spec.dataset.test_sha256
+
+
+def spaces(spec: EnvironmentSpec) -> tuple[Space, Space]:
+    """The observation and the action space of an environment, as its data set says: no simulator is needed.
+
+    Raises:
+        CwmbError: the data set is missing or does not say it.
+    """
+    path = dataset_folder(spec.dataset.train) / "data" / "metadata.json"
+    try:
+        metadata = json.loads(path.read_text(encoding="utf-8"))
+        return _space(json.loads(metadata["observation_space"])), _space(json.loads(metadata["action_space"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CwmbError(
+            f"trajectories: {path} cannot be read ({error}); check it out again or run `make trajectories`"
+        ) from error
+
+
+def _space(described: Mapping[str, Any]) -> Space:
+    """The space that Minari describes."""
+    if described["type"] == "Box":
+        return Space("box", tuple(described["low"]), tuple(described["high"]), described["dtype"])
+    if described["type"] == "Discrete":
+        return Space(
+            "discrete", (float(described["start"]),), (float(described["start"] + described["n"] - 1),), "int64"
+        )
+    parts = [_space(part) for part in described["subspaces"]]
+    return Space("tuple", tuple(x for p in parts for x in p.low), tuple(x for p in parts for x in p.high), "int64")
 
 
 def dataset_folder(name: str, root: Path | None = None) -> Path:
@@ -144,8 +173,6 @@ def load_npz(path: Path, spec: EnvironmentSpec) -> Transitions:
     Raises:
         CwmbError: the file is not an npz file of numbers, a key is missing, or a shape or a value does not fit.
     """
-    from cwmb.adapters import make
-
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {key: np.asarray(file[key]) for key in file.files}
@@ -156,10 +183,12 @@ def load_npz(path: Path, spec: EnvironmentSpec) -> Transitions:
             f"data file {path} cannot be read as an .npz file of plain arrays ({error}); "
             "write it with numpy.savez and without Python objects"
         ) from error
-    return _from_arrays(path, arrays, make(spec))
+    return _from_arrays(path, arrays, *spaces(spec))
 
 
-def _from_arrays(path: Path, arrays: dict[str, NDArray[Any]], spaces: Any) -> Transitions:
+def _from_arrays(
+    path: Path, arrays: dict[str, NDArray[Any]], observation_space: Space, action_space: Space
+) -> Transitions:
     def column(key: str) -> NDArray[Any]:
         array = arrays[key]
         if array.dtype.kind not in "biuf":
@@ -209,8 +238,8 @@ def _from_arrays(path: Path, arrays: dict[str, NDArray[Any]], spaces: Any) -> Tr
         )
     if arrays["obs"].ndim == 0 or len(arrays["obs"]) == 0:
         raise CwmbError(f"data file {path}: 'obs' holds no transition")
-    observations = rows("obs", spaces.observation_space)
-    following = rows("next_obs", spaces.observation_space)
+    observations = rows("obs", observation_space)
+    following = rows("next_obs", observation_space)
     terminated = flags(done)
     truncated = flags("truncated") if "truncated" in arrays else np.zeros(len(observations), dtype=bool)
     if "episode" in arrays:
@@ -220,7 +249,7 @@ def _from_arrays(path: Path, arrays: dict[str, NDArray[Any]], spaces: Any) -> Tr
         episodes = np.concatenate([[0], np.cumsum(ends)]).astype(np.int64)
     return Transitions(
         observations=observations,
-        actions=rows("actions", spaces.action_space),
+        actions=rows("actions", action_space),
         rewards=scalars("rewards").astype(np.float64),
         next_observations=following,
         terminated=terminated,

@@ -13,7 +13,7 @@ from cwmb.collect.determined import determined
 from cwmb.collect.policies import tabulate
 from cwmb.data import data_path
 from cwmb.errors import CwmbError
-from cwmb.trajectories import checksum, load_npz, read, transitions
+from cwmb.trajectories import checksum, load_npz, read, spaces, transitions
 from cwmb.types import Floats, Split, Transitions
 
 SPLITS: tuple[Split, ...] = ("train", "test")
@@ -34,18 +34,19 @@ def enumerated(name: str, split: Split) -> bool:
 @every_split
 def test_arrays_have_the_shapes_and_values_of_the_spaces(name: str, split: Split) -> None:
     data = transitions(environment(name), split)
-    spaces = simulator(name)
+    real = simulator(name)
+    assert spaces(environment(name)) == (real.observation_space, real.action_space)
     for rows, space in (
-        (data.observations, spaces.observation_space),
-        (data.next_observations, spaces.observation_space),
-        (data.actions, spaces.action_space),
+        (data.observations, real.observation_space),
+        (data.next_observations, real.observation_space),
+        (data.actions, real.action_space),
     ):
         assert rows.shape == (len(data), space.size)
         assert rows.dtype == np.float64
         assert np.isfinite(rows).all()
         assert (rows == rows.astype(space.dtype)).all()
-    assert (data.actions >= spaces.action_space.low).all()
-    assert (data.actions <= spaces.action_space.high).all()
+    assert (data.actions >= real.action_space.low).all()
+    assert (data.actions <= real.action_space.high).all()
     assert np.isfinite(data.rewards).all()
 
 

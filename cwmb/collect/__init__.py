@@ -21,9 +21,7 @@ from cwmb.data import data_path
 from cwmb.errors import CwmbError
 from cwmb.simulator import Simulator
 from cwmb.trajectories import checksum, concatenate, dataset, dataset_folder, read
-from cwmb.types import Split, Transitions
-
-SPLITS: tuple[Split, ...] = ("train", "test")
+from cwmb.types import SPLITS, Split, Transitions
 
 
 @dataclass(frozen=True)

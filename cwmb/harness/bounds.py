@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from cwmb.baselines import Bounds, baselines
@@ -19,18 +21,21 @@ DRAWS = 200  # of a random outcome, to find the most likely one
 def bounds(
     spec: EnvironmentSpec,
     judge: Judge,
-    simulator: Simulator,
+    simulator: Callable[[], Simulator],
     truth: Transitions,
     train: Transitions,
     data_sha256: str = "",
 ) -> Bounds:
-    """Floor and ceiling: the stored ones where the data are the benchmark's own, else measured now."""
+    """Floor and ceiling: the stored ones where the data are the benchmark's own, else measured now.
+
+    simulator: makes the real environment, which is needed only then.
+    """
     stored = baselines(judge.protocol.name)
     if data_sha256 and stored.protocol_sha256 == judge.protocol.checksum:
         for known in (stored.of(spec.id).train, stored.of(spec.id).test):
             if known is not None and known.data_sha256 == data_sha256:
                 return known
-    return measure(spec, judge, simulator, truth, train, data_sha256)
+    return measure(spec, judge, simulator(), truth, train, data_sha256)
 
 
 def measure(
