@@ -39,7 +39,7 @@ def with_faults(source: str, count: int, rng: Random) -> str:
             if places:
                 rng.choice(places)()
                 break
-    return ast.unparse(ast.fix_missing_locations(tree))
+    return ast.unparse(tree)
 
 
 def with_syntax_error(source: str, rng: Random) -> str:
@@ -53,28 +53,48 @@ def with_syntax_error(source: str, rng: Random) -> str:
     return "\n".join(lines)
 
 
-def _slots(node: ast.AST) -> Iterator[tuple[ast.AST, Set]]:
+def _slots(node: ast.AST) -> list[tuple[ast.AST, Set]]:
     """Every node below node with a function that puts another in its place; tables of literals are left out."""
+    slots: list[tuple[ast.AST, Set]] = []
+    _collect_slots(node, slots)
+    return slots
+
+
+def _collect_slots(node: ast.AST, slots: list[tuple[ast.AST, Set]]) -> None:
     if isinstance(node, ast.Tuple | ast.List | ast.Set) and len(node.elts) > _TABLE:
         return
-    for name, value in ast.iter_fields(node):
-        if isinstance(value, ast.AST):
-            yield value, partial(setattr, node, name)
-            yield from _slots(value)
-        elif isinstance(value, list):
+    for name in node._fields:
+        value = getattr(node, name, None)
+        if isinstance(value, list):
             for i, item in enumerate(value):
-                if isinstance(item, ast.AST):
-                    yield item, partial(value.__setitem__, i)
-                    yield from _slots(item)
+                if isinstance(item, ast.AST) and item._fields:
+                    slots.append((item, partial(value.__setitem__, i)))
+                    _collect_slots(item, slots)
+        elif isinstance(value, ast.AST) and value._fields:  # operators and contexts, which have none, are never put
+            slots.append((value, partial(setattr, node, name)))
+            _collect_slots(value, slots)
+
+
+def _walk(tree: ast.AST) -> list[ast.AST]:
+    """What ast.walk yields, but for operators and contexts: these are half of the nodes."""
+    found = [tree]
+    for node in found:  # which grows meanwhile
+        for name in node._fields:
+            value = getattr(node, name, None)
+            if isinstance(value, list):
+                found += [item for item in value if isinstance(item, ast.AST) and item._fields]
+            elif isinstance(value, ast.AST) and value._fields:
+                found.append(value)
+    return found
 
 
 def _functions(tree: ast.AST) -> list[ast.FunctionDef]:
-    return [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    return [node for node in _walk(tree) if isinstance(node, ast.FunctionDef)]
 
 
 def _bodies(tree: ast.AST) -> Iterator[list[ast.stmt]]:
     """Every block of statements."""
-    for node in ast.walk(tree):
+    for node in _walk(tree):
         for name in ("body", "orelse"):
             block = getattr(node, name, None)
             if isinstance(block, list):
@@ -108,7 +128,7 @@ def _wrong_functions(tree: ast.AST, rng: Random) -> list[Make]:
     twins = {"sin": "cos", "cos": "sin"}
     return [
         partial(setattr, node, "attr", twins[node.attr])
-        for node in ast.walk(tree)
+        for node in _walk(tree)
         if isinstance(node, ast.Attribute) and node.attr in twins
     ]
 
@@ -129,7 +149,16 @@ def _missing_clips(tree: ast.AST, rng: Random) -> list[Make]:
 
 def _name(node: ast.AST) -> str:
     """The function that is called."""
-    return ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+    return _spelled(node.func) if isinstance(node, ast.Call) else ""
+
+
+def _spelled(node: ast.AST) -> str:
+    """What ast.unparse makes of a node; in no time where it is a name or an attribute of one."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+        return f"{node.value.id}.{node.attr}"
+    return ast.unparse(node)
 
 
 def _wrong_bounds(tree: ast.AST, rng: Random) -> list[Make]:
@@ -148,10 +177,10 @@ def _wrong_bounds(tree: ast.AST, rng: Random) -> list[Make]:
 def _wrong_rewards(tree: ast.AST, rng: Random) -> list[Make]:
     """A term of the reward left out, or another constant for it."""
     terms: list[Make] = []
-    for node in ast.walk(tree):
+    for node in _walk(tree):
         places: list[tuple[ast.AST, Set]] = []
         if isinstance(node, ast.Assign):
-            if any(word in ast.unparse(node.targets[0]) for word in ("reward", "cost", "penalty", "effort")):
+            if any(word in _spelled(node.targets[0]) for word in ("reward", "cost", "penalty", "effort")):
                 places = [(node.value, partial(setattr, node, "value")), *_slots(node.value)]
         elif isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple) and len(node.value.elts) == 3:
             reward, put_reward = node.value.elts[1], partial(node.value.elts.__setitem__, 1)
@@ -166,8 +195,8 @@ def _wrong_rewards(tree: ast.AST, rng: Random) -> list[Make]:
 
 def _never_done(tree: ast.AST, rng: Random) -> list[Make]:
     ends: list[Make] = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "done":
+    for node in _walk(tree):
+        if isinstance(node, ast.Assign) and _spelled(node.targets[0]) == "done":
             end, put = node.value, partial(setattr, node, "value")
         elif isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple) and len(node.value.elts) == 3:
             end, put = node.value.elts[2], partial(node.value.elts.__setitem__, 2)
@@ -203,9 +232,9 @@ def _targets(statement: ast.stmt) -> set[str]:
     if not isinstance(statement, ast.Assign | ast.AugAssign):
         return set()
     return {
-        ast.unparse(node)
+        _spelled(node)
         for target in (statement.targets if isinstance(statement, ast.Assign) else [statement.target])
-        for node in ast.walk(target)
+        for node in _walk(target)
         if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store)
     }
 
@@ -213,7 +242,7 @@ def _targets(statement: ast.stmt) -> set[str]:
 def _loads(statement: ast.stmt) -> set[str]:
     if not isinstance(statement, ast.Assign | ast.AugAssign):
         return set()
-    return {ast.unparse(node) for node in ast.walk(statement.value) if isinstance(node, ast.Name | ast.Attribute)}
+    return {_spelled(node) for node in _walk(statement.value) if isinstance(node, ast.Name | ast.Attribute)}
 
 
 def _forgotten_updates(tree: ast.AST, rng: Random) -> list[Make]:
@@ -243,10 +272,10 @@ def _missing_imports(tree: ast.AST, rng: Random) -> list[Make]:
 def _misspellings(tree: ast.AST, rng: Random) -> list[Make]:
     """A name that does not exist, where possible in a branch, so that only some inputs raise."""
     functions = [f for f in _functions(tree) if f.name != "__init__"]
-    branches = [part for f in functions for node in ast.walk(f) if isinstance(node, ast.If) for part in node.body]
+    branches = [part for f in functions for node in _walk(f) if isinstance(node, ast.If) for part in node.body]
     names: list[Make] = []
     for part in branches or functions:
-        for node in ast.walk(part):
+        for node in _walk(part):
             if (
                 isinstance(node, ast.Name)
                 and isinstance(node.ctx, ast.Load)
@@ -254,7 +283,7 @@ def _misspellings(tree: ast.AST, rng: Random) -> list[Make]:
                 and node.id != "self"
             ):
                 names.append(partial(setattr, node, "id", node.id + "s"))
-            elif isinstance(node, ast.Attribute) and ast.unparse(node.value) == "self":
+            elif isinstance(node, ast.Attribute) and _spelled(node.value) == "self":
                 names.append(partial(setattr, node, "attr", "_" + node.attr))
     return names
 

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from functools import lru_cache
 from random import Random
 
 
@@ -43,6 +44,7 @@ def parses(source: str) -> bool:
     return parsed(source) is not None
 
 
+@lru_cache(1024)
 def normalised(source: str) -> str:
     """The source as ``ast.unparse`` writes it, or as it is where it is no program."""
     tree = parsed(source)

@@ -70,7 +70,7 @@ class Simulated:
         return Reply(text, usage, finish_reason, "simulated")
 
     def _answer(self, prompt: str, environment: str, rng: Random) -> tuple[str, str]:
-        right = normalised(reference.simple(environment).source)
+        right = _right(environment)
         shown = _shown(prompt)
         if shown is None:
             source, explanation = self._fresh(right, rng), f"The class below models {environment}."
@@ -157,6 +157,11 @@ def _rates(text: str) -> Rates:
 def _generator(request: Request) -> Random:
     content = [[(m.role, m.content) for m in request.messages], request.seed]
     return Random(int.from_bytes(hashlib.sha256(json.dumps(content).encode()).digest()))
+
+
+@cache
+def _right(environment: str) -> str:
+    return normalised(reference.simple(environment).source)
 
 
 @cache
