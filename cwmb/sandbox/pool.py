@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 from cwmb.errors import InfrastructureError
-from cwmb.sandbox.process import LoneProcess, Process, ZygoteDied, ZygoteProcess
+from cwmb.sandbox.process import LoneProcess, Process, ZygoteDied, ZygoteProcess, one_core
 
 if TYPE_CHECKING:
     from cwmb.protocols import Limits
@@ -33,21 +33,23 @@ class Pool:
         self._closed = False
 
     @contextlib.contextmanager
-    def process(self, limits: Limits, cpu_seconds: int, shared_bytes: int, core: int = -1) -> Iterator[Process]:
+    def process(self, limits: Limits, cpu_seconds: int, shared_bytes: int, beside: bool = False) -> Iterator[Process]:
         """A new process for a program, ended on leaving.
 
-        cpu_seconds: when the kernel ends it, 0 for never; shared_bytes: of the memory for answers; core: where it
-        runs, -1 for anywhere.
+        cpu_seconds: when the kernel ends it, 0 for never; shared_bytes: of the memory for answers; beside: on the core
+        of the calling thread, which is kept there.
 
         Raises:
             ZygoteDied: try again.
             InfrastructureError: the pool is closed.
         """
+        together = one_core() if beside else contextlib.nullcontext(-1)
         if self._unsafe:
-            with contextlib.closing(LoneProcess(self._planners, shared_bytes)) as lone:
+            with together, contextlib.closing(LoneProcess(self._planners, shared_bytes)) as lone:
                 yield lone
             return
-        with self._zygote() as zygote:
+        # In this order: a zygote that is started from a thread on one core would stay there with all of its children.
+        with self._zygote() as zygote, together as core:
             child = zygote.fork(limits.memory_bytes, cpu_seconds, core, shared_bytes)
             with contextlib.closing(child):
                 yield child

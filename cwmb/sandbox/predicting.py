@@ -10,7 +10,6 @@ from cwmb.sandbox.answers import Answers
 from cwmb.sandbox.conversation import Conversation, Ended, setup
 from cwmb.sandbox.delivery import MAX_ROWS, messages, table
 from cwmb.sandbox.pool import Pool, twice
-from cwmb.sandbox.process import one_core
 from cwmb.types import NOT_RUN, Ints, Predictions, Program, Space, Transitions
 
 LEAST_TRANSITIONS = 100  # the time of so many is granted to fewer: the first ones are the slow ones
@@ -37,7 +36,7 @@ def predict(
 
     def converse() -> Predictions:
         shared = MAX_ROWS * wire.row_bytes(observation_space.size)
-        with one_core() as core, pool.process(limits, backstop, shared, core) as process:
+        with pool.process(limits, backstop, shared, beside=True) as process:
             conversation = Conversation(process, program, limits)
             conversation.set_up(settings)
             answers = Answers(index, order, observation_space.size)

@@ -176,6 +176,18 @@ def test_many_threads_share_a_sandbox() -> None:
     assert threading.active_count() < 20
 
 
+def test_zygotes_may_use_all_cores() -> None:
+    """Also those that are started while a thread stays on one core, beside the child that it talks to."""
+    before = zygotes()
+    with Sandbox(workers=2) as sandbox:
+        with sandbox.planning(HONEST, box(4), discrete(2), PlannerSpec("mcts", {}), Limits(), 0) as session:
+            session.plan(np.zeros(4))
+            healthy(sandbox)
+        ours = zygotes() - before
+        assert len(ours) == 2
+        assert all(os.sched_getaffinity(zygote) == os.sched_getaffinity(0) for zygote in ours)
+
+
 def test_a_thread_may_predict_while_it_plans(own: tuple[Sandbox, int]) -> None:
     sandbox, _ = own
     with sandbox.planning(HONEST, box(4), discrete(2), PlannerSpec("mcts", {}), Limits(), 0) as session:
