@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from random import Random
+from typing import Any
 
 Make = Callable[[], None]
 Set = Callable[[ast.AST], None]
 
 _TABLE = 6  # literal sequences longer than this are tables: a slip in one entry would hardly be noticed
+_WITHOUT_PARTS = (ast.Constant, ast.Global, ast.Nonlocal)
+_PLAIN = {"id", "attr", "arg", "name", "asname", "rest", "module", "level", "ctx", "op", "ops", "kind", "type_comment"}
+_PLAIN |= {"simple", "is_async", "conversion", "type_ignores", "kwd_attrs"}
 _RIVALS: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
     ast.Lt: (ast.LtE, ast.Gt),
     ast.LtE: (ast.Lt, ast.GtE),
@@ -63,14 +67,14 @@ def _slots(node: ast.AST) -> list[tuple[ast.AST, Set]]:
 def _collect_slots(node: ast.AST, slots: list[tuple[ast.AST, Set]]) -> None:
     if isinstance(node, ast.Tuple | ast.List | ast.Set) and len(node.elts) > _TABLE:
         return
-    for name in node._fields:
-        value = getattr(node, name, None)
-        if isinstance(value, list):
+    for name in _part_names(type(node)):
+        value = getattr(node, name)
+        if type(value) is list:
             for i, item in enumerate(value):
-                if isinstance(item, ast.AST) and item._fields:
+                if item is not None:  # the key of a ** in a dictionary
                     slots.append((item, partial(value.__setitem__, i)))
                     _collect_slots(item, slots)
-        elif isinstance(value, ast.AST) and value._fields:  # operators and contexts, which have none, are never put
+        elif value is not None:
             slots.append((value, partial(setattr, node, name)))
             _collect_slots(value, slots)
 
@@ -79,13 +83,19 @@ def _walk(tree: ast.AST) -> list[ast.AST]:
     """What ast.walk yields, but for operators and contexts: these are half of the nodes."""
     found = [tree]
     for node in found:  # which grows meanwhile
-        for name in node._fields:
-            value = getattr(node, name, None)
-            if isinstance(value, list):
-                found += [item for item in value if isinstance(item, ast.AST) and item._fields]
-            elif isinstance(value, ast.AST) and value._fields:
+        for name in _part_names(type(node)):
+            value = getattr(node, name)
+            if type(value) is list:
+                found += [item for item in value if item is not None]
+            elif value is not None:
                 found.append(value)
     return found
+
+
+@cache
+def _part_names(kind: Any) -> tuple[str, ...]:
+    """The fields of a kind of node that hold nodes, operators and contexts aside."""
+    return () if kind in _WITHOUT_PARTS else tuple(name for name in kind._fields if name not in _PLAIN)
 
 
 def _functions(tree: ast.AST) -> list[ast.FunctionDef]:

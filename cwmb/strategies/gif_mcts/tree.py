@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 from cwmb.types import Evaluation, Program
@@ -73,6 +74,7 @@ def is_line(line: str) -> bool:
     return bool(stripped) and not stripped.startswith("#")
 
 
+@lru_cache(1024)
 def count_lines(source: str) -> int:
     """Number of lines of code."""
     return sum(map(is_line, source.splitlines()))
