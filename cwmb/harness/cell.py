@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import traceback
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from threading import Semaphore
 from typing import Any
 
 import numpy as np
@@ -22,12 +24,23 @@ from cwmb.harness import provenance
 from cwmb.harness.files import write_whole
 from cwmb.harness.judge import Judge
 from cwmb.harness.ledger import Ledger
-from cwmb.harness.metering import Budget, Limit, Meter, MeteredEvaluate, MeteredModel, Scored, SearchOver, Watcher
+from cwmb.harness.metering import (
+    Budget,
+    Interrupted,
+    Limit,
+    Meter,
+    MeteredEvaluate,
+    MeteredModel,
+    Scored,
+    SearchOver,
+    Watcher,
+)
 from cwmb.harness.records import SCHEMA, Anytime, Planning, Provenance, Record, Score, score
 from cwmb.harness.seeds import Purpose, generator
 from cwmb.models import prompts
 from cwmb.protocols import BenchmarkProtocol
 from cwmb.sandbox import Sandbox
+from cwmb.sandbox.pool import cores
 from cwmb.scoring import Marks, evaluate, persistence, rules
 from cwmb.types import Evaluation, Failure, Program, Provider, Split, Strategy, Task, Transitions
 
@@ -36,7 +49,11 @@ SIMULATED = "simulated"  # the name of the model that is none, in replies and on
 
 @dataclass(frozen=True)
 class Setup:
-    """What all cells of a run share. strategy: makes a fresh one for each cell; budget: of one cell."""
+    """What all cells of a run share. strategy: makes a fresh one for each cell; budget: of one cell.
+
+    cores: held while a program runs, so that hundreds of cells that wait for their models do not get into each other's
+    way when they compute.
+    """
 
     strategy_name: str
     strategy: Callable[[], Strategy]
@@ -48,6 +65,7 @@ class Setup:
     budget: Budget
     descriptions: str
     sandbox: Sandbox
+    cores: Semaphore = field(default_factory=lambda: Semaphore(cores()))
 
 
 @dataclass(frozen=True)
@@ -183,14 +201,23 @@ class CellRun:
     def _training_score(self, program: Program, index: int, best: float) -> Evaluation:
         """What a strategy learns about a program: audited if it would be the best one."""
         first = self.setup.protocol.scoring.feedback == "first"
-        return self.judge.score(
-            program,
-            self.data["train"],
-            generator(self.seed, self.spec.id, Purpose.AUDIT, index),
-            audit_above=best,
-            show=1,
-            feedback=None if first else generator(self.seed, self.spec.id, Purpose.FEEDBACK, index),
-        )[0]
+        with self._core():
+            return self.judge.score(
+                program,
+                self.data["train"],
+                generator(self.seed, self.spec.id, Purpose.AUDIT, index),
+                audit_above=best,
+                show=1,
+                feedback=None if first else generator(self.seed, self.spec.id, Purpose.FEEDBACK, index),
+            )[0]
+
+    @contextmanager
+    def _core(self) -> Iterator[None]:
+        """While a program runs: as many at a time as there are cores. Raises Interrupted."""
+        with self.setup.cores:
+            if self.stopping():  # since it began to wait
+                raise Interrupted
+            yield
 
     def _write_search(self) -> None:
         """The programs as files, and the search's tree: each call with its parent, decision and outcome."""
@@ -235,7 +262,8 @@ class CellRun:
 
     def _judged(self, program: Program, split: Split, floor: float, ceiling: float | None) -> Score:
         rng = generator(self.seed, self.spec.id, Purpose.AUDIT, len(self.data[split]))
-        evaluation, marks = self.judge.score(program, self.data[split], rng)
+        with self._core():
+            evaluation, marks = self.judge.score(program, self.data[split], rng)
         unseen = self._unseen_accuracy(marks) if split == "test" and evaluation.accuracy > 0 else None
         return score(evaluation, floor, ceiling, unseen)
 
@@ -271,11 +299,11 @@ class CellRun:
             if program is None
             else plan_episodes(
                 self.setup.sandbox,
-                self.simulator,
                 self.spec,
                 self.setup.protocol,
                 program,
                 ledger=self.ledger,
+                core=self._core,
                 stopping=self.stopping,
                 stage=lambda done, of: self.stage(Stage("plan", done, of)),
             ),

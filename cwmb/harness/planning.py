@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
+from threading import Event
 
+from cwmb.adapters import make
 from cwmb.baselines import Returns, baselines
 from cwmb.catalog import EnvironmentSpec
 from cwmb.harness.episodes import (
@@ -22,41 +26,62 @@ from cwmb.harness.metering import Interrupted
 from cwmb.harness.records import Planning
 from cwmb.protocols import BenchmarkProtocol
 from cwmb.sandbox import Plan, Sandbox
-from cwmb.simulator import Simulator
+from cwmb.sandbox.pool import cores
 from cwmb.types import Floats, Program
 
 
 def plan_episodes(
     sandbox: Sandbox,
-    simulator: Simulator,
     spec: EnvironmentSpec,
     protocol: BenchmarkProtocol,
     program: Program,
     *,
     ledger: Ledger | None = None,
     count: int | None = None,
+    workers: int | None = None,
+    core: Callable[[], AbstractContextManager[None]] = nullcontext,
     stopping: Callable[[], bool] = lambda: False,
     stage: Callable[[int, int], None] = lambda done, of: None,
 ) -> list[Episode]:
-    """Episodes 0 … count - 1 of a program's planner, each in a fresh process; journaled one by one.
+    """Episodes 0 … count - 1 of a program's planner, each with a process and a real environment of its own.
+
+    workers: how many run at a time, one per core by default; nothing depends on it. They are journaled in order.
+    core: what an episode holds while it runs.
 
     Raises:
-        Interrupted: stopping() said so between two plans. The episode is lost: it cost no money, and may be long.
+        Interrupted: stopping() said so between two plans. What is not journaled is lost: it cost no money, only time.
     """
     count = episode_count(spec, protocol) if count is None else count
-    result = []
-    for index in range(count):
-        if stopping():
-            raise Interrupted
-        stage(index, count)
-        run = partial(_episode, sandbox, simulator, spec, protocol, program, index, stopping)
-        result.append(ledger.entry("episode", index, program.hash, Episode, run) if ledger else run())
-    return result
+    over = Event()
+
+    def run(index: int) -> Episode:
+        with core():
+            return _episode(sandbox, spec, protocol, program, index, lambda: over.is_set() or stopping())
+
+    threads = ThreadPoolExecutor(min(workers or cores(), count) or 1, thread_name_prefix="episode")
+    running: dict[int, Future[Episode]] = {}
+
+    def result(index: int) -> Episode:
+        if not running:  # this is the first one that was not journaled
+            running.update((i, threads.submit(run, i)) for i in range(index, count))
+        return running[index].result()
+
+    episodes = []
+    try:
+        for index in range(count):
+            if stopping():
+                raise Interrupted
+            stage(index, count)
+            compute = partial(result, index)
+            episodes.append(ledger.entry("episode", index, program.hash, Episode, compute) if ledger else compute())
+    finally:
+        over.set()
+        threads.shutdown(wait=False, cancel_futures=True)  # those that still plan write nothing any more
+    return episodes
 
 
 def _episode(
     sandbox: Sandbox,
-    simulator: Simulator,
     spec: EnvironmentSpec,
     protocol: BenchmarkProtocol,
     program: Program,
@@ -68,6 +93,7 @@ def _episode(
             raise Interrupted
         return session.plan(observation)
 
+    simulator = make(spec)
     with sandbox.planning(
         program,
         simulator.observation_space,

@@ -178,6 +178,7 @@ def run_strategy(sandbox: Sandbox, tmp_path: Path) -> RunStrategy:
         out: Path = tmp_path / "run",
         stop: Event | None = None,
         display: Any = None,
+        sandbox: Sandbox = sandbox,
     ) -> list[Record]:
         protocol, budget = killable.light("quick"), budget or Budget(3)
         setup = Setup(

@@ -1,0 +1,86 @@
+"""Many cells at a time: waiting for models overlaps, computing is bounded by the cores."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from conftest import RunStrategy, Scripted, worse_and_worse
+from test_budgets import Does, asks_for_ever
+
+from cwmb.harness.metering import Budget, Interrupted
+from cwmb.sandbox import Sandbox
+from cwmb.sandbox.pool import cores
+from cwmb.types import Reply
+
+CELLS = 24
+
+
+class Together(Scripted):
+    """A model that answers nobody before all cells have asked."""
+
+    def __init__(self) -> None:
+        super().__init__(worse_and_worse)
+        self._all = threading.Barrier(CELLS, timeout=60)
+
+    def complete(self, request: object) -> Reply:
+        self._all.wait()
+        return worse_and_worse(0)
+
+
+class Watched(Sandbox):
+    """A sandbox that counts how many programs run at a time."""
+
+    running = most = begun = 0
+    _counting = threading.Lock()
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        with self._counting:
+            self.begun += 1
+            self.running += 1
+            self.most = max(self.most, self.running)
+        try:
+            yield
+        finally:
+            with self._counting:
+                self.running -= 1
+
+    def predict(self, *arguments: Any, **keywords: Any) -> Any:
+        with self._counted():
+            return super().predict(*arguments, **keywords)
+
+    @contextmanager
+    def planning(self, *arguments: Any, **keywords: Any) -> Iterator[Any]:
+        with self._counted(), super().planning(*arguments, **keywords) as session:
+            yield session
+
+
+def test_cells_wait_together_and_compute_in_turn(run_strategy: RunStrategy) -> None:
+    with Watched() as sandbox:
+        # Were one of them kept waiting, none would be answered.
+        records = run_strategy(Does(asks_for_ever), Together(), Budget(1), seeds=CELLS, jobs=CELLS, sandbox=sandbox)
+    assert [r.state for r in records] == ["done"] * CELLS
+    assert 1 <= sandbox.most <= cores()
+
+
+class StopsWhenScored(Watched):
+    """Its user presses Ctrl-C when the first programs have been scored."""
+
+    stop = threading.Event()
+
+    def predict(self, *arguments: Any, **keywords: Any) -> Any:
+        predicted = super().predict(*arguments, **keywords)
+        self.stop.set()
+        return predicted
+
+
+def test_who_waits_for_a_core_stops_at_once(run_strategy: RunStrategy) -> None:
+    with StopsWhenScored() as sandbox, pytest.raises(Interrupted):
+        run_strategy(
+            Does(asks_for_ever), Together(), Budget(1), seeds=CELLS, jobs=CELLS, stop=sandbox.stop, sandbox=sandbox
+        )
+    assert 1 <= sandbox.begun <= cores()
