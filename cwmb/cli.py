@@ -235,8 +235,12 @@ def version() -> None:
 @app.command()
 @environment_names
 @protocol_name("quick")
-def baselines(envs: tuple[str, ...], protocol: str) -> None:
+@click.option("--show", is_flag=True, help="Only print what is there.")
+@table_format
+def baselines(envs: tuple[str, ...], protocol: str, show: bool, format_: str) -> None:
     """Measure what is missing of floors, ceilings, random and oracle returns in results/baselines/."""
-    from cwmb.commands import measure_baselines
+    from cwmb.commands import measure_baselines, show_baselines
 
-    measure_baselines(envs, protocol)
+    if not show:
+        measure_baselines(envs, protocol)
+    print(show_baselines(protocol, format_))

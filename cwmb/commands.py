@@ -170,6 +170,14 @@ def collect_trajectories(names: Sequence[str], force: bool) -> None:
     collect_all(ids, force=force, progress=say)
 
 
+def show_baselines(protocol_name: str, format_: str) -> str:
+    """The stored baselines as a table."""
+    from cwmb.report.baselines import baseline_table
+    from cwmb.report.render import render
+
+    return render([baseline_table(protocol_name)], format_)
+
+
 def measure_baselines(names: Sequence[str], protocol_name: str) -> None:
     """Measure floors, ceilings, random and oracle returns."""
     from cwmb.harness.measure import measure

@@ -1,0 +1,80 @@
+"""What is trivial and what is attainable in every environment, as a table."""
+
+from __future__ import annotations
+
+import math
+
+from cwmb.baselines import Bounds, Returns, baselines
+from cwmb.catalog import environment, environment_ids
+from cwmb.harness.episodes import episode_count, normalise
+from cwmb.protocols import protocol
+from cwmb.report.table import Column, Estimate, Table, Value, estimate
+from cwmb.scoring import skill
+
+COLUMNS = (
+    Column("environment", "environment"),
+    Column("floor", "floor", digits=3),
+    Column("ceiling", "ceiling", digits=3),
+    Column("restored", "simulator", digits=3),
+    Column("reference", "reference program", digits=3),
+    Column("reference_skill", "its skill"),
+    Column("train_floor", "floor (train)", digits=3, detail=True),
+    Column("train_ceiling", "ceiling (train)", digits=3, detail=True),
+    Column("train_reference", "reference program (train)", digits=3, detail=True),
+    Column("random", "random"),
+    Column("oracle", "oracle"),
+    Column("episodes", "episodes"),
+    Column("error_of_one", "error of 1"),
+    Column("cpu_hours", "CPU hours"),
+)
+
+
+def baseline_table(protocol_name: str) -> Table:
+    """The stored baselines of a protocol: accuracies on the test set (in CSV and JSON on train too) and returns."""
+    rules, known = protocol(protocol_name), baselines(protocol_name)
+    rows, unfinished = [], []
+    for name in environment_ids():
+        found = known.of(name)
+        rows.append(
+            (
+                name,
+                *_accuracies(found.test),
+                *_accuracies(found.train)[:2],
+                found.train.reference if found.train else None,
+                *_returns(found.random, found.oracle),
+            )
+        )
+        asked = episode_count(environment(name), rules)
+        if found.oracle is None or found.oracle.episodes < asked:
+            unfinished.append(f"{name} {found.oracle.episodes if found.oracle else 0} of {asked}")
+    return Table(
+        f"baselines-{protocol_name}",
+        f"Baselines of protocol {protocol_name}. Accuracies on the test set. Floor: the program that says nothing "
+        "changes. Simulator: the true one, restored from the observation. Ceiling: the best of simulator, reference "
+        "program and modal guess. Random, oracle: returns ± one standard error. Error of 1: the standard error that "
+        "the normalised return of a program as good as the oracle would have. CPU hours: of both returns.",
+        COLUMNS,
+        tuple(rows),
+        (f"Oracles that were not measured to the end: {', '.join(unfinished)} episodes.",) if unfinished else (),
+    )
+
+
+def _accuracies(found: Bounds | None) -> tuple[Value, ...]:
+    if found is None:
+        return (None,) * 5
+    share = skill(found.reference, found.floor, found.ceiling)
+    return found.floor, found.ceiling, found.restored, found.reference, share
+
+
+def _returns(random: Returns | None, oracle: Returns | None) -> tuple[Value, ...]:
+    error = None
+    if random is not None and oracle is not None:
+        error = normalise(oracle.mean, oracle.sem, random, oracle)[1]
+    hours = sum(r.cpu_seconds for r in (random, oracle) if r is not None) / 3600
+    return _estimate(random), _estimate(oracle), oracle.episodes if oracle else None, error, hours or None
+
+
+def _estimate(found: Returns | None) -> Estimate | None:
+    if found is None:
+        return None
+    return estimate(found.mean, found.sem if found.episodes > 1 else math.nan)
