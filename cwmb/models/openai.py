@@ -26,6 +26,7 @@ import openai
 
 from cwmb.errors import ContextExceeded, CwmbError, EndpointRefused, InfrastructureError
 from cwmb.models import chat
+from cwmb.models.pace import Pace
 from cwmb.models.prices import dollars
 from cwmb.types import Reply, Request
 
@@ -40,7 +41,10 @@ _CONTEXT = re.compile(
 
 
 class OpenAI:
-    """See the module. timeout: seconds that one attempt may take; attempts: how often a call is tried."""
+    """See the module. timeout: seconds that one attempt may take; attempts: how often a call is tried.
+
+    pace: when an attempt may start, if that is limited.
+    """
 
     def __init__(
         self,
@@ -71,6 +75,7 @@ class OpenAI:
         self._lock = threading.Lock()
         self._refused: set[str] = set()  # parameters that the endpoint does not take
         self._reasons = False
+        self.pace: Pace | None = None
 
     def complete(self, request: Request) -> Reply:
         """Answer one request. See cwmb.types.Provider."""
@@ -131,6 +136,12 @@ class OpenAI:
         return {name: value for name, value in body.items() if name not in refused}
 
     def _sent(self, body: dict[str, Any], request: Request) -> Reply:
+        def send() -> Reply:
+            return self._answer(body, request)
+
+        return self.pace.ask(request, send) if self.pace else send()
+
+    def _answer(self, body: dict[str, Any], request: Request) -> Reply:
         standard = {name: value for name, value in body.items() if name != "top_k"}
         extra = {"top_k": body["top_k"]} if "top_k" in body else None
         response = self._client.chat.completions.with_raw_response.create(**standard, extra_body=extra)
