@@ -9,7 +9,7 @@ CWMB      = .venv/bin/cwmb
 comma    := ,
 NAMED     = $(filter-out all,$(subst $(comma), ,$(ENVS)))
 
-.PHONY: eval tables trajectories baselines test torture test-wheel
+.PHONY: eval tables trajectories baselines bench test torture test-wheel
 .DEFAULT_GOAL := eval
 
 eval: .venv/installed
@@ -33,7 +33,11 @@ test: .venv/installed-dev
 
 # What takes minutes: every attack, every fault, many kills. Fifteen minutes at most on two cores.
 torture: .venv/installed-dev
-	.venv/bin/pytest -n auto -m torture
+	.venv/bin/pytest -n auto -m torture -rP
+
+# How fast everything is against a bare loop, and what got slower than results/bench.json (STORE=1 replaces that).
+bench: .venv/installed
+	@.venv/bin/python -m cwmb.bench $(if $(STORE),--store)
 
 test-wheel: .venv/installed-dev
 	tests/wheel.sh

@@ -1,0 +1,122 @@
+"""Probes of scoring: what a candidate costs on top of its own steps."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from cwmb.bench import bare
+from cwmb.bench.probe import Probe, timed
+from cwmb.catalog import environment
+from cwmb.harness.judge import Judge
+from cwmb.models.extraction import extract
+from cwmb.protocols import protocol
+from cwmb.reference import program
+from cwmb.sandbox import Sandbox
+from cwmb.scoring import rules
+from cwmb.trajectories import spaces, transitions
+from cwmb.types import Program, Transitions
+
+# µs a transition of the paper's code, from the times of its right programs on its data sets, on two cores.
+PUBLISHED = {
+    "CartPole-v1": 93e3 / 402,
+    "Pendulum-v1": 346e3 / 1000,
+    "MountainCar-v0": 295e3 / 1777,
+    "Acrobot-v1": 1310e3 / 4521,
+    "CliffWalking-v0": 74e3 / 877,
+    "Taxi-v3": 133e3 / 1574,
+}
+SCORED = (*PUBLISHED, "Blackjack-v1", "Humanoid-v4")
+THROUGHPUT = "CartPole-v1"  # the environment whose candidates are counted by the second
+
+IDLE = """
+class Environment:
+    def set_state(self, observation):
+        pass
+
+    def step(self, action):
+        return 0, 0.0, False
+"""
+
+
+def judge(sandbox: Sandbox, name: str) -> Judge:
+    """The judge of an environment under protocol standard."""
+    spec, chosen = environment(name), protocol("standard")
+    return Judge(sandbox, chosen, rules(spec, chosen.scoring), *spaces(spec))
+
+
+def scoring_probes(sandbox: Sandbox) -> Iterator[Probe]:
+    """Scoring the reference program on all training transitions, per transition."""
+    for name in SCORED:
+        truth = transitions(environment(name), "train")
+        yield scoring_probe(sandbox, name, truth, name, PUBLISHED.get(name))
+
+
+def scoring_probe(
+    sandbox: Sandbox, name: str, truth: Transitions, title: str, published: float | None = None, repeats: int = 15
+) -> Probe:
+    """Scoring the reference program of an environment on some transitions, per transition."""
+    judging, reference = judge(sandbox, name), program(name)
+    return Probe(
+        name=f"score {title}",
+        unit="µs/transition",
+        scale=1e6 / len(truth),
+        ours=lambda: timed(lambda: judging.score(reference, truth)),
+        bare=bare.predictions(reference, spaces(environment(name)), truth),
+        against="bare loop",
+        repeats=repeats,
+        published=published,
+    )
+
+
+def fixed_probe(sandbox: Sandbox) -> Probe:
+    """A candidate that does nothing, on one transition, in the full sandbox."""
+    judging, idle = judge(sandbox, "CliffWalking-v0"), Program(IDLE)
+    one = transitions(environment("CliffWalking-v0"), "train").take(slice(1))
+    return Probe(
+        name="candidate that does nothing",
+        unit="ms",
+        scale=1e3,
+        ours=lambda: timed(lambda: judging.score(idle, one)),
+        bare=_fork,
+        against="fork and exit",
+        repeats=45,
+        value_target=6.0,
+    )
+
+
+def throughput_probe(sandbox: Sandbox, threads: int) -> Probe:
+    """From a model's answer to its score, per candidate: programs that differ, so many at a time."""
+    judging, truth = judge(sandbox, THROUGHPUT), transitions(environment(THROUGHPUT), "train")
+    answers = [f"```python\n{program(THROUGHPUT).source}\n# {i}\n```" for i in range(4 * threads)]
+    loop = bare.predictions(program(THROUGHPUT), spaces(environment(THROUGHPUT)), truth)
+
+    def candidate(answer: str) -> None:
+        found, _ = extract(answer, "")
+        assert found is not None
+        judging.score(found, truth)
+
+    def work() -> float:
+        with ThreadPoolExecutor(threads) as pool:
+            return timed(lambda: list(pool.map(candidate, answers))) / len(answers)
+
+    return Probe(
+        name=f"candidates of {THROUGHPUT} end to end, {threads} at a time",
+        unit="ms/candidate",
+        scale=1e3,
+        ours=work,
+        bare=loop,
+        against="bare loop",
+        repeats=9,
+    )
+
+
+def _fork() -> float:
+    def work() -> None:
+        pid = os.fork()
+        if pid == 0:
+            os._exit(0)
+        os.waitpid(pid, 0)
+
+    return timed(work)
