@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cwmb.types import Floats, Ints
+from cwmb.types import Bools, Floats, Ints
 
 MAX_ROWS = 64  # in a message
 MAX_BYTES = 64 << 10
@@ -20,9 +20,24 @@ def messages(steps: Ints, row_bytes: int) -> tuple[Ints, list[int]]:
     They go in time order; a message holds rows of one time step only, and a bounded number of them.
     """
     order = np.argsort(steps, kind="stable")
+    return order, _sizes(steps, row_bytes)
+
+
+def episodes_in_turn(episodes: Ints, steps: Ints, row_bytes: int) -> tuple[Ints, list[int], Bools]:
+    """The order in which whole episodes are rolled out [n], how many rows are in each message, which rows come first.
+
+    A message holds rows of one episode only.
+    """
+    order = np.lexsort((steps, episodes))
+    first = np.r_[True, np.diff(episodes[order]) != 0][: len(order)]
+    return order, _sizes(episodes, row_bytes), first
+
+
+def _sizes(groups: Ints, row_bytes: int) -> list[int]:
+    """Sizes of messages of which none holds rows of two groups, the groups in ascending order."""
     most = max(1, min(MAX_ROWS, MAX_BYTES // row_bytes))
-    counts = np.unique(steps, return_counts=True)[1].tolist()
-    return order, [min(most, count - start) for count in counts for start in range(0, count, most)]
+    counts = np.unique(groups, return_counts=True)[1].tolist()
+    return [min(most, count - start) for count in counts for start in range(0, count, most)]
 
 
 def table(index: Ints, observations: Floats, actions: Floats) -> Floats:

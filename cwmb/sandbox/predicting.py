@@ -8,9 +8,9 @@ from cwmb.protocols import Limits
 from cwmb.sandbox import wire
 from cwmb.sandbox.answers import Answers
 from cwmb.sandbox.conversation import Conversation, Ended, setup
-from cwmb.sandbox.delivery import MAX_ROWS, messages, table
+from cwmb.sandbox.delivery import MAX_ROWS, episodes_in_turn, messages, table
 from cwmb.sandbox.pool import Pool, twice
-from cwmb.types import NOT_RUN, Ints, Predictions, Program, Space, Transitions
+from cwmb.types import NOT_RUN, Floats, Ints, Predictions, Program, Space, Transitions
 
 LEAST_TRANSITIONS = 100  # the time of so many is granted to fewer: the first ones are the slow ones
 _BACKSTOP_SECONDS = 10  # of CPU time: how much later than the parent the kernel ends a child
@@ -30,6 +30,40 @@ def predict(
     index = np.arange(len(transitions)) if index is None else index
     order, sizes = messages(transitions.steps[index], 8 * (1 + observation_space.size + action_space.size))
     questions = table(index, transitions.observations[index], transitions.actions[index])[order]
+    return _answers(pool, program, observation_space, action_space, questions, index, order, sizes, limits, seed)
+
+
+def roll_out(
+    pool: Pool,
+    program: Program,
+    observation_space: Space,
+    action_space: Space,
+    transitions: Transitions,
+    limits: Limits,
+    seed: int,
+) -> Predictions:
+    """What a program says of whole episodes of which it sees the beginning. See Sandbox.roll_out."""
+    index = np.arange(len(transitions))
+    width = 8 * (1 + observation_space.size + action_space.size)
+    order, sizes, first = episodes_in_turn(transitions.episodes, transitions.steps, width)
+    questions = table(index, transitions.observations, transitions.actions)[order]
+    questions[~first, 1 : 1 + observation_space.size] = np.nan
+    return _answers(pool, program, observation_space, action_space, questions, index, order, sizes, limits, seed)
+
+
+def _answers(
+    pool: Pool,
+    program: Program,
+    observation_space: Space,
+    action_space: Space,
+    questions: Floats,
+    index: Ints,
+    order: Ints,
+    sizes: list[int],
+    limits: Limits,
+    seed: int,
+) -> Predictions:
+    """The answers to questions [n, 1 + D + A] about the transitions ``index[order]`` in messages of these sizes."""
     settings = setup(observation_space, action_space, seed)
     budget = limits.step_seconds * max(len(index), LEAST_TRANSITIONS)
     backstop = int(limits.load_seconds + budget) + _BACKSTOP_SECONDS

@@ -105,6 +105,28 @@ class Sandbox:
         _ = self.layers
         return predict(self._pool, program, observation_space, action_space, transitions, None, limits, seed)
 
+    def roll_out(
+        self,
+        program: Program,
+        observation_space: Space,
+        action_space: Space,
+        transitions: Transitions,
+        limits: Limits,
+        seed: int,
+    ) -> Predictions:
+        """What a program says of episodes when it is set on the first observation of each and then takes the actions.
+
+        It never sees another observation. Step after step it goes on from where it is, also after what it takes for an
+        end. Otherwise as predict().
+
+        Raises:
+            InfrastructureError: the processes don't work, and not for the program's doing.
+        """
+        from cwmb.sandbox.predicting import roll_out
+
+        _ = self.layers
+        return roll_out(self._pool, program, observation_space, action_space, transitions, limits, seed)
+
     def audit(
         self,
         program: Program,

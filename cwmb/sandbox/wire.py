@@ -2,8 +2,9 @@
 
 A packet is its length (u32, little-endian) and then that many bytes; it begins with the nonce of the question, so that
 bytes written by a program that tampers with the channel are no answer. The child gets, one after the other: the setup
-(JSON), the source, and then questions. A question about transitions is float64 rows (index, observation, action); the
-rows of its answer lie in shared memory, where those finished before a crash remain readable. A question for a plan is
+(JSON), the source, and then questions. A question about transitions is float64 rows (index, observation, action), where
+an observation of NaN means: from the state that the program is in; the rows of its answer lie in shared memory, where
+those finished before a crash remain readable. A question for a plan is
 one observation; the actions follow the report of its answer.
 """
 

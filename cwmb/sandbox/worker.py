@@ -90,7 +90,7 @@ def _load(randomness: Randomness, seed: int) -> tuple[Any, bool]:
 
 
 def _predict(setup: dict[str, Any], memory: mmap, randomness: Randomness) -> None:
-    """Answer questions about transitions: rows (index, observation, action)."""
+    """Answer questions about transitions: rows (index, observation, action), NaN for the observation to go on."""
     environment, draws = _load(randomness, setup["seed"])
     set_state, step = environment.set_state, environment.step
     observation_space, action_space = setup["observation"], setup["action"]
@@ -110,13 +110,15 @@ def _predict(setup: dict[str, Any], memory: mmap, randomness: Randomness) -> Non
     while True:
         nonce, content = _next_question()
         table = np.frombuffer(content, np.float64).reshape(-1, width)
+        is_given = (table[:, 1] == table[:, 1]).tolist()
         problem = Report()
         for i, row in enumerate(table):
             status, done, reward = RAISED, False, 0.0
             try:
                 if draws:
                     begin(seed, int(row[0]))
-                set_state(decode_observation(row[1 : 1 + size]))
+                if is_given[i]:
+                    set_state(decode_observation(row[1 : 1 + size]))
                 returned = step(decode_action(row[1 + size :]))
                 status = BAD_RETURN
                 observation, reward, done = unpack(returned)

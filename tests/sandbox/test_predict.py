@@ -1,6 +1,7 @@
 """What a program sees, what it may return, and what is reported when it fails."""
 
 import textwrap
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -336,3 +337,39 @@ def test_large_vectors_and_many_rows_of_one_step(sandbox: Sandbox) -> None:
     data = transitions(np.random.default_rng(0).normal(size=(200, 3000)), steps=np.zeros(200, int))
     said = sandbox.predict(HONEST, box(3000), discrete(2), data, Limits(), 0)
     assert np.array_equal(said.observations, data.observations + 1.0)
+
+
+COUNTING = Program("""
+class Environment:
+    def set_state(self, observation):
+        self.state = float(observation[0])
+    def step(self, action):
+        if action == 3:
+            raise ValueError("no such action")
+        self.state += action
+        return [self.state], self.state, self.state > 9
+""")
+
+
+def test_a_rollout_goes_on_from_what_the_program_said_itself(sandbox: Sandbox) -> None:
+    n = 150
+    episodes, steps = np.repeat([4, 2], [100, 50]), np.r_[np.arange(100), np.arange(50)]
+    # From the second step on the recorded observations are far off: a program that saw them would say so.
+    rows = np.where(steps == 0, 10.0 * episodes, 1e6)[:, None]
+    data = transitions(rows, episodes=episodes, steps=steps, answers=0.0)
+    data = data.take(np.random.default_rng(0).permutation(n))
+    said = sandbox.roll_out(COUNTING, box(1), discrete(4), replace(data, actions=np.ones((n, 1))), QUICK, 0)
+    assert np.array_equal(said.observations[:, 0], 10.0 * data.episodes + data.steps + 1)
+    assert np.array_equal(said.rewards, said.observations[:, 0])
+    assert said.failure is None
+
+
+def test_a_step_that_raises_does_not_end_a_rollout(sandbox: Sandbox) -> None:
+    data = transitions(np.zeros((6, 1)), episodes=np.repeat([0, 1], 3), steps=np.tile(np.arange(3), 2), answers=0.0)
+    actions = np.array([[1.0], [3.0], [2.0], [1.0], [1.0], [1.0]])
+    said = sandbox.roll_out(COUNTING, box(1), discrete(4), replace(data, actions=actions), QUICK, 0)
+    assert said.status.tolist() == [OK, RAISED, OK, OK, OK, OK]
+    assert said.observations[[0, 2, 3, 4, 5], 0].tolist() == [1.0, 3.0, 1.0, 2.0, 3.0]
+    assert failure(said).transition == 1
+    empty = sandbox.roll_out(COUNTING, box(1), discrete(4), transitions(np.zeros((0, 1))), QUICK, 0)
+    assert empty.observations.shape == (0, 1)
