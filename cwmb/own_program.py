@@ -126,7 +126,7 @@ def plan_with_program(
 
     spec, rules_of = environment(env), protocol(protocol_name)
     program = read_program(file)
-    result = planning(spec, rules_of, plan_episodes(sandbox, make(spec), spec, rules_of, program, count=episodes))
+    result = planning(spec, rules_of, plan_episodes(sandbox, spec, rules_of, program, count=episodes))
     if as_json:
         fields = ("return_mean", "return_sem", "normalised_return", "normalised_sem", "episodes", "random_actions")
         failure = result.failure
