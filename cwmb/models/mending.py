@@ -39,6 +39,7 @@ def parsed(source: str) -> ast.Module | None:
         return None
 
 
+@lru_cache(1024)
 def parses(source: str) -> bool:
     """Whether a source is a program."""
     return parsed(source) is not None

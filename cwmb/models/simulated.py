@@ -15,7 +15,7 @@ import json
 import math
 import re
 from dataclasses import dataclass, fields
-from functools import cache
+from functools import cache, lru_cache
 from random import Random
 
 from cwmb import reference
@@ -184,6 +184,7 @@ def _shown(prompt: str) -> str | None:
     return None if not text.strip() or _methods(text).get("step") is False else text
 
 
+@lru_cache(256)
 def _methods(source: str) -> dict[str, bool]:
     """The methods of Environment, and whether there is more to each than a docstring; nothing if it does not parse."""
     tree = parsed(source)
