@@ -43,6 +43,7 @@ def evaluate(
     from cwmb import models
     from cwmb.descriptions import description, description_sets
     from cwmb.harness.cell import Setup
+    from cwmb.harness.executors.local import local
     from cwmb.harness.matrix import Configuration, Extent, open_run, run_cells
     from cwmb.harness.metering import Budget, Interrupted
     from cwmb.harness.plugins import STRATEGIES, package, strategy
@@ -87,13 +88,14 @@ def evaluate(
         _stop_on_interrupt(console, folder) as stop,
     ):
         setup = Setup(
-            strategy_name, made, plain, package(STRATEGIES, strategy_name), model_name, provider, rules_of, budget,
-            descriptions, sandbox,
+            strategy_name, made, plain, package(STRATEGIES, strategy_name), model_name, rules_of, budget, descriptions,
+            provider, sandbox,
         )  # fmt: skip
         done = sum(r.state == "done" for r in run.finished().values())
         try:
             with RunProgress(console, len(run.extent.cells()), done) as display:
-                records = run_cells(run, setup, jobs=jobs, display=display, stop=stop)
+                execute = local(setup, run.cell_folder, display, stop.is_set)
+                records = run_cells(run, rules_of, execute, jobs=jobs, display=display, stop=stop)
         except Interrupted:
             raise KeyboardInterrupt from None
         except InfrastructureError as error:

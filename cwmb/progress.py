@@ -16,7 +16,7 @@ from cwmb.types import Evaluation, Usage
 
 
 class RunProgress:
-    """Implements cwmb.harness.matrix.Display on a Rich console; use it as a context manager."""
+    """Implements cwmb.harness.executors.Display on a Rich console; use it as a context manager."""
 
     def __init__(self, console: Console, cells: int, done: int) -> None:
         self._console = console

@@ -21,7 +21,7 @@ from cwmb.descriptions import checksum as description_checksum
 from cwmb.descriptions import contract, description
 from cwmb.errors import BudgetExhausted, CwmbError, InfrastructureError, StorageError
 from cwmb.harness import provenance
-from cwmb.harness.files import write_whole
+from cwmb.harness.files import Append, append, write_whole
 from cwmb.harness.judge import Judge
 from cwmb.harness.ledger import Ledger
 from cwmb.harness.metering import (
@@ -48,11 +48,10 @@ SIMULATED = "simulated"  # the name of the model that is none, in replies and on
 
 
 @dataclass(frozen=True)
-class Setup:
-    """What all cells of a run share. strategy: makes a fresh one for each cell; budget: of one cell.
+class Assignment:
+    """What all cells of a run are to do, wherever they run.
 
-    cores: held while a program runs, so that hundreds of cells that wait for their models do not get into each other's
-    way when they compute.
+    strategy: makes a fresh one for each cell; budget: of one cell.
     """
 
     strategy_name: str
@@ -60,10 +59,20 @@ class Setup:
     options: dict[str, Any]
     strategy_package: str
     model_name: str
-    provider: Provider
     protocol: BenchmarkProtocol
     budget: Budget
     descriptions: str
+
+
+@dataclass(frozen=True)
+class Setup(Assignment):
+    """The same with what the cells of one process share.
+
+    cores: held while a program runs, so that hundreds of cells that wait for their models do not get into each other's
+    way when they compute.
+    """
+
+    provider: Provider
     sandbox: Sandbox
     cores: Semaphore = field(default_factory=lambda: Semaphore(cores()))
 
@@ -79,7 +88,10 @@ class Stage:
 
 @dataclass
 class CellRun:
-    """Runs one cell in its folder. Everything that costs something goes through the ledger, so that it can go on."""
+    """Runs one cell in its folder. Everything that costs something goes through the ledger, so that it can go on.
+
+    journal: appends to the ledger.
+    """
 
     setup: Setup
     spec: EnvironmentSpec
@@ -88,6 +100,7 @@ class CellRun:
     stopping: Callable[[], bool]
     watch: Watcher
     stage: Callable[[Stage], None]
+    journal: Append = append
 
     def run(self) -> Record:
         """Search, score, plan; the record is not written here.
@@ -98,7 +111,7 @@ class CellRun:
             LedgerError: the ledger is damaged or belongs to something else.
             CwmbError: no cell can go on (damaged data, a budget that cannot be held).
         """
-        self.ledger = Ledger(self.folder)
+        self.ledger = Ledger(self.folder, self.journal)
         self.meter = Meter(self.setup.budget, self.stopping, self.watch)
         try:
             self._prepare()

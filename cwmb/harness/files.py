@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -31,6 +31,14 @@ def write_whole(path: Path, text: str) -> None:
             temporary.unlink()
         raise storage_error(path, error) from error
     _sync_folder(path.parent)
+
+
+class Append(Protocol):
+    """Appends to a file, as append() does."""
+
+    def __call__(self, path: Path, data: bytes, *, flush: bool = True) -> None:
+        """See append()."""
+        ...
 
 
 def append(path: Path, data: bytes, *, flush: bool = True) -> None:

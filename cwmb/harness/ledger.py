@@ -24,7 +24,7 @@ import msgspec
 
 from cwmb.conversion import convert
 from cwmb.errors import LedgerError, StorageError
-from cwmb.harness.files import append, make_folder, storage_error
+from cwmb.harness.files import Append, append, make_folder, storage_error
 
 T = TypeVar("T")
 
@@ -34,14 +34,15 @@ _CHECK = b', "check": '
 class Ledger:
     """The journal in ``folder/ledger.jsonl``, of one cell, used by one thread at a time."""
 
-    def __init__(self, folder: Path) -> None:
-        """Open it, or begin it.
+    def __init__(self, folder: Path, write: Append = append) -> None:
+        """Open it, or begin it. write: keeps what is appended, and returns when it is durable.
 
         Raises:
             LedgerError: a line is no entry, or repeats one.
             StorageError: it cannot be written.
         """
         self.path, self._timings = folder / "ledger.jsonl", folder / "timings.jsonl"
+        self._write = write
         self._entries: dict[tuple[str, int], tuple[str, Any]] = {}
         self._trouble: StorageError | None = None
         try:
@@ -101,8 +102,8 @@ class Ledger:
         name = {"type": kind, "index": index}
         plain = msgspec.to_builtins(value)
         try:
-            append(self._timings, _line({**name, "seconds": seconds, "before": waited}), flush=False)
-            append(self.path, _checked(_line({**name, "key": key, **extra, "value": plain})))
+            self._write(self._timings, _line({**name, "seconds": seconds, "before": waited}), flush=False)
+            self._write(self.path, _checked(_line({**name, "key": key, **extra, "value": plain})))
         except StorageError as error:
             self._trouble = error
             raise

@@ -1,32 +1,33 @@
 """Many cells: a run's folder, its configuration, its workers and its records.
 
 A run's folder holds ``run.json`` (the configuration), ``records.jsonl`` (rebuilt in sorted order after each finished
-cell) and ``cells/<environment>/seed-<k>/`` with each cell's ledger, programs, search tree, record and timings.
+cell; from 100 cells on, after every hundredth part of them and at the end) and ``cells/<environment>/seed-<k>/`` with
+each cell's ledger, programs, search tree, record and timings.
 """
 
 from __future__ import annotations
 
 import fcntl
 import json
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event, Lock
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
-from cwmb.catalog import environment, environment_ids
+from cwmb.catalog import environment_ids
 from cwmb.conversion import convert
-from cwmb.errors import CwmbError, EndpointRefused, InfrastructureError, LedgerError
-from cwmb.harness.cell import CellRun, Setup, Stage
+from cwmb.errors import CwmbError, InfrastructureError, LedgerError, StorageError
+from cwmb.harness.executors import Display, Execute
 from cwmb.harness.files import dumps, make_folder, remove_temporary, storage_error, write_whole
 from cwmb.harness.metering import Budget, Interrupted
 from cwmb.harness.records import Cell, Record, write_record
 from cwmb.protocols import BenchmarkProtocol
-from cwmb.types import Evaluation, Usage
 
 
 @dataclass(frozen=True)
@@ -57,33 +58,14 @@ class Extent:
         return [Cell(name, seed) for seed in range(self.seeds) for name in names]
 
 
-class Display(Protocol):
-    """Shows what the cells of a run are doing. Called from several threads."""
-
-    def start(self, cell: Cell) -> None:
-        """A cell has begun."""
-        ...
-
-    def stage(self, cell: Cell, stage: Stage) -> None:
-        """It goes on to another stage."""
-        ...
-
-    def search(self, cell: Cell, *, calls: int, best: Evaluation | None, usage: Usage) -> None:
-        """Its search has advanced."""
-        ...
-
-    def finish(self, cell: Cell, record: Record) -> None:
-        """It has ended."""
-        ...
-
-
 @dataclass(frozen=True)
 class Run:
-    """A run's folder, locked by this process while it works there."""
+    """A run's folder, locked by this process while it works there. lock: the descriptor of the lock's file."""
 
     folder: Path
     configuration: Configuration
     extent: Extent
+    lock: int
 
     def cell_folder(self, cell: Cell) -> Path:
         """Where a cell keeps everything of its own."""
@@ -139,7 +121,7 @@ def open_run(folder: Path, configuration: Configuration, extent: Extent) -> Iter
             extent = Extent(sorted({*before.environments, *extent.environments}), max(before.seeds, extent.seeds))
         content = {"configuration": configuration, "environments": extent.environments, "seeds": extent.seeds}
         write_whole(file, dumps(content, indent=2) + "\n")
-        yield Run(folder, configuration, extent)
+        yield Run(folder, configuration, extent, lock.fileno())
 
 
 def _ours(name: str) -> bool:
@@ -165,7 +147,8 @@ def _refuse_other(folder: Path, old: Configuration, new: Configuration) -> None:
 
 def run_cells(
     run: Run,
-    setup: Setup,
+    protocol: BenchmarkProtocol,
+    execute: Execute,
     *,
     jobs: int,
     display: Display,
@@ -181,30 +164,21 @@ def run_cells(
         LedgerError: a cell could not go on; the others did.
         CwmbError: nothing can go on; what was finished and paid for is kept.
     """
-    records = _Records(run, setup.protocol)
-    todo = [cell for cell in run.extent.cells() if not records.done(cell)]
+    records = _Records(run, protocol)
+    todo = deque(cell for cell in run.extent.cells() if not records.done(cell))
     errors: list[BaseException] = []
 
     def work(cell: Cell) -> None:
         if stop.is_set():
             raise Interrupted
         display.start(cell)
-        cell_run = CellRun(
-            setup=setup,
-            spec=environment(cell.environment),
-            seed=cell.seed,
-            folder=run.cell_folder(cell),
-            stopping=stop.is_set,
-            watch=lambda **progress: display.search(cell, **progress),
-            stage=lambda stage: display.stage(cell, stage),
-        )
-        record = cell_run.run()
-        in_vain = records.add(record)
-        display.finish(cell, record)
-        if isinstance(cell_run.meter.trouble, EndpointRefused):
-            raise cell_run.meter.trouble
+        ended = execute(cell)
+        in_vain = records.add(ended.record)
+        display.finish(cell, ended.record)
+        if ended.refused is not None:
+            raise ended.refused
         if in_vain > jobs + 1:
-            raise InfrastructureError(f"{in_vain} cells in a row failed, the last one so: {_message(record)}")
+            raise InfrastructureError(f"{in_vain} cells in a row failed, the last one so: {_message(ended.record)}")
 
     def attempt(cell: Cell) -> None:
         try:
@@ -214,11 +188,19 @@ def run_cells(
             if not isinstance(error, LedgerError):
                 stop.set()  # in this thread, which would begin the next cell; the others finish their call in flight
 
-    with ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="cell") as pool:
-        pending = {pool.submit(attempt, cell) for cell in todo}
+    def attempt_all() -> None:
+        with suppress(IndexError):
+            while True:
+                attempt(todo.popleft())
+
+    workers = min(jobs, len(todo))
+    with ThreadPoolExecutor(max_workers=workers or 1, thread_name_prefix="cell") as pool:
+        pending = {pool.submit(attempt_all) for _ in range(workers)}
         while pending:
             pending = wait(pending, timeout=0.2).not_done  # awake now and then, to notice signals
     if errors:
+        with suppress(StorageError):  # which may be what this is about
+            records.write()
         raise min(errors, key=_consequence)
     return records.write()
 
@@ -245,6 +227,7 @@ class _Records:
         self._records: dict[Cell, Record] = {}
         self._lines: dict[Cell, str] = {}
         self._infrastructure = 0
+        self._new = 0  # since they were written
         for record in run.finished().values():
             self._keep(record)
 
@@ -257,7 +240,9 @@ class _Records:
         with self._lock:
             write_record(self._run.record_file(record.cell), record)
             self._keep(record)
-            self._write()
+            self._new += 1
+            if self._new > len(self._lines) // 100:  # else writing all of them would take quadratic time
+                self._write()
             self._infrastructure = self._infrastructure + 1 if record.state == "infrastructure" else 0
             return self._infrastructure
 
@@ -272,4 +257,5 @@ class _Records:
         self._lines[record.cell] = dumps(self._records[record.cell]) + "\n"
 
     def _write(self) -> None:
+        self._new = 0
         write_whole(self._run.folder / "records.jsonl", "".join(self._lines[cell] for cell in sorted(self._lines)))

@@ -13,6 +13,7 @@ from killable import Fault, Killable
 from scripted_server import Behaviour, Body, ScriptedServer, answer
 
 from cwmb.harness.cell import Setup
+from cwmb.harness.executors.local import local
 from cwmb.harness.matrix import Configuration, Extent, open_run, run_cells
 from cwmb.harness.metering import Budget
 from cwmb.harness.records import Cell, Record
@@ -182,11 +183,13 @@ def run_strategy(sandbox: Sandbox, tmp_path: Path) -> RunStrategy:
     ) -> list[Record]:
         protocol, budget = killable.light("quick"), budget or Budget(3)
         setup = Setup(
-            "scripted", lambda: strategy, {}, "tests 0", "scripted", provider, protocol, budget, "default", sandbox
+            "scripted", lambda: strategy, {}, "tests 0", "scripted", protocol, budget, "default", provider, sandbox
         )
+        display, stop = display or Silent(), stop or Event()
         configuration = Configuration("scripted", {}, "scripted", "quick", protocol.checksum, budget, "default")
         with open_run(out, configuration, Extent(["CartPole-v1"], seeds)) as opened:
-            return run_cells(opened, setup, jobs=jobs, display=display or Silent(), stop=stop or Event())
+            execute = local(setup, opened.cell_folder, display, stop.is_set)
+            return run_cells(opened, protocol, execute, jobs=jobs, display=display, stop=stop)
 
     return run
 

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import killable
 import pytest
-from conftest import RunStrategy, Scripted, worse_and_worse
+from conftest import RunStrategy, Scripted, Silent, worse_and_worse
 from test_budgets import Does, asks_for_ever
 
+from cwmb.harness.executors import Ended
+from cwmb.harness.files import write_whole
+from cwmb.harness.matrix import Configuration, Extent, open_run, run_cells
 from cwmb.harness.metering import Budget, Interrupted
+from cwmb.harness.records import Cell
 from cwmb.sandbox import Sandbox
 from cwmb.sandbox.pool import cores
 from cwmb.types import Reply
@@ -84,3 +92,35 @@ def test_who_waits_for_a_core_stops_at_once(run_strategy: RunStrategy) -> None:
             Does(asks_for_ever), Together(), Budget(1), seeds=CELLS, jobs=CELLS, stop=sandbox.stop, sandbox=sandbox
         )
     assert 1 <= sandbox.begun <= cores()
+
+
+@pytest.mark.parametrize("stopped_after", [None, 250])
+def test_records_are_not_written_anew_for_each_of_many_cells(
+    run_strategy: RunStrategy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stopped_after: int | None
+) -> None:
+    [record] = run_strategy(Does(asks_for_ever), Scripted(worse_and_worse), Budget(1))
+    protocol, stop, out, cells = killable.light("quick"), threading.Event(), tmp_path / "many", 300
+    written: list[int] = []
+    finished = 0
+
+    def write(path: Path, text: str) -> None:
+        written.append(len(text))
+        write_whole(path, text)
+
+    def execute(cell: Cell) -> Ended:
+        nonlocal finished
+        finished += 1
+        if finished == stopped_after:
+            stop.set()
+        return Ended(replace(record, seed=cell.seed))
+
+    monkeypatch.setattr("cwmb.harness.matrix.write_whole", write)
+    configuration = Configuration("scripted", {}, "scripted", "quick", protocol.checksum, Budget(1), "default")
+    with open_run(out, configuration, Extent(["CartPole-v1"], cells)) as run:
+        try:
+            run_cells(run, protocol, execute, jobs=1, display=Silent(), stop=stop)
+        except Interrupted:
+            assert stopped_after
+    seeds = [json.loads(line)["seed"] for line in (out / "records.jsonl").read_text().splitlines()]
+    assert seeds == list(range(stopped_after or cells))
+    assert sum(written) < 100 * (out / "records.jsonl").stat().st_size
