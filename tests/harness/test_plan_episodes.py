@@ -1,0 +1,177 @@
+"""Episodes of a program's planner, several at a time: nothing that is kept depends on how many."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import pytest
+from conftest import contents
+from killable import light
+
+from cwmb.catalog import environment
+from cwmb.errors import InfrastructureError
+from cwmb.harness.episodes import Episode
+from cwmb.harness.ledger import Ledger
+from cwmb.harness.metering import Interrupted
+from cwmb.harness.planning import plan_episodes
+from cwmb.protocols import BenchmarkProtocol, PlannerSpec
+from cwmb.sandbox import Sandbox
+from cwmb.types import Program
+
+CEM = PlannerSpec("cem", {"horizon": 4, "iterations": 2, "samples": 8, "elites": 3, "execute": 2})
+MCTS = PlannerSpec("mcts", {"simulations": 10, "max_rollout_actions": 5})
+COUNT = 4
+HANGS = "hangs in one episode"
+
+
+def small(plan_seconds: float) -> BenchmarkProtocol:
+    protocol = replace(light("quick"), max_steps=6, discrete=MCTS, continuous=CEM)
+    return replace(protocol, limits=replace(protocol.limits, plan_seconds=plan_seconds))
+
+
+def world(step: str) -> Program:
+    return Program(
+        "import random, sys\nimport numpy as np\nclass Environment:\n    rollouts = 0\n"
+        "    def set_state(self, o):\n        self.o = o; self.t = 0; Environment.rollouts += 1\n"
+        f"    def step(self, a):\n        self.t += 1; u = float(np.sum(a)); {step}\n"
+    )
+
+
+WORLDS = {
+    "draws": world("return self.o + random.random(), np.random.default_rng().random() * u, False"),
+    "keeps what it knows": world("return self.o, u * (Environment.rollouts % 7), False"),
+    "raises now and then": world("return self.o, u * (1 / 0 if random.random() < 0.2 else 1.0), False"),
+    "terminates": world("return self.o, u, self.t >= 1 + Environment.rollouts % 3"),
+    "crashes in the end": world(
+        "sys.modules['os'].abort() if Environment.rollouts > 30 else 0; return self.o, u, False"
+    ),
+    HANGS: world("\n        while self.o[0] > 0.02: pass\n        return self.o, u, False"),
+    "does not load": Program("class Environment: pass"),
+}
+
+
+def episodes(sandbox: Sandbox, program: Program, env: str, workers: int, ledger: Ledger | None = None) -> list[Episode]:
+    seconds = 0.2 if program == WORLDS[HANGS] else 3600.0
+    return plan(sandbox, program, env, seconds, workers=workers, ledger=ledger)
+
+
+def plan(
+    sandbox: Sandbox, program: Program, env: str = "CartPole-v1", plan_seconds: float = 3600.0, **options: Any
+) -> list[Episode]:
+    return plan_episodes(sandbox, environment(env), small(plan_seconds), program, count=COUNT, **options)
+
+
+@pytest.mark.parametrize("env", ["CartPole-v1", "Pendulum-v1"])
+@pytest.mark.parametrize("name", WORLDS)
+def test_episodes_do_not_depend_on_how_many_run_at_a_time(sandbox: Sandbox, name: str, env: str) -> None:
+    alone = episodes(sandbox, WORLDS[name], env, 1)
+    assert len(alone) == COUNT
+    for workers in (2, 3):
+        assert episodes(sandbox, WORLDS[name], env, workers) == alone
+
+
+def test_each_world_does_what_its_name_says(sandbox: Sandbox) -> None:
+    """Otherwise the test above would show little."""
+    said = {name: episodes(sandbox, world, "Pendulum-v1", 2) for name, world in WORLDS.items()}
+    assert all(e.failed_steps for e in said["raises now and then"])
+    assert {e.failure.kind for e in said["crashes in the end"] if e.failure} == {"crash"}
+    limited = [e.limited for e in said[HANGS]]
+    assert any(limited)
+    assert not all(limited)
+    assert said["terminates"][0].model_steps < said["draws"][0].model_steps
+    assert said["does not load"][0].failure is not None
+
+
+def test_ledgers_do_not_depend_on_it_either(sandbox: Sandbox, tmp_path: Path) -> None:
+    for workers in (1, 3):
+        episodes(sandbox, WORLDS["draws"], "CartPole-v1", workers, Ledger(tmp_path / str(workers)))
+    assert contents(tmp_path / "1") == contents(tmp_path / "3")
+
+
+def test_what_is_journaled_is_not_planned_again(sandbox: Sandbox, tmp_path: Path) -> None:
+    whole = episodes(sandbox, WORLDS["draws"], "CartPole-v1", 2, Ledger(tmp_path))
+    ledger = tmp_path / "ledger.jsonl"
+    lines = ledger.read_bytes()
+    ledger.write_bytes(b"".join(lines.splitlines(keepends=True)[:2]))
+    begun: list[None] = []
+
+    @contextmanager
+    def counted() -> Iterator[None]:
+        begun.append(None)
+        yield
+
+    again = plan(sandbox, WORLDS["draws"], ledger=Ledger(tmp_path), workers=3, core=counted)
+    assert again == whole
+    assert len(begun) == COUNT - 2
+    assert ledger.read_bytes() == lines
+
+
+def test_after_an_interruption_it_goes_on_where_it_was(sandbox: Sandbox, tmp_path: Path) -> None:
+    whole = episodes(sandbox, WORLDS["draws"], "CartPole-v1", 1, Ledger(tmp_path / "undisturbed"))
+    stop = Event()
+
+    def stage(done: int, of: int) -> None:
+        if done == 2:
+            stop.set()
+
+    with pytest.raises(Interrupted):
+        plan(sandbox, WORLDS["draws"], ledger=Ledger(tmp_path / "run"), workers=2, stopping=stop.is_set, stage=stage)
+    kept = (tmp_path / "run/ledger.jsonl").read_bytes()
+    assert 2 <= len(kept.splitlines()) < COUNT
+    assert plan(sandbox, WORLDS["draws"], ledger=Ledger(tmp_path / "run"), workers=2) == whole
+    assert contents(tmp_path / "run") == contents(tmp_path / "undisturbed")
+
+
+def test_a_fault_of_the_harness_ends_all_episodes(sandbox: Sandbox) -> None:
+    """They stop before their next plan, and the sandbox is usable at once."""
+    turns = count()
+
+    @contextmanager
+    def broken() -> Iterator[None]:
+        if next(turns) == 1:
+            raise InfrastructureError("no more")
+        yield
+
+    with pytest.raises(InfrastructureError, match="no more"):
+        plan(sandbox, WORLDS["draws"], workers=3, core=broken)
+    assert soon(lambda: not any(thread.name.startswith("episode") for thread in threading.enumerate()))
+    assert len(plan(sandbox, WORLDS["draws"], workers=3)) == COUNT
+
+
+def test_closing_the_sandbox_ends_what_is_left(tmp_path: Path) -> None:
+    """As when Ctrl-C interrupts `cwmb plan`: a plan may take minutes."""
+    hanging = world("\n        while True: pass")
+    with pytest.raises(KeyboardInterrupt), Sandbox(workers=1) as sandbox:
+        plan(sandbox, hanging, workers=2, ledger=InterruptedLedger(tmp_path))
+    assert soon(lambda: not any(thread.name.startswith("episode") for thread in threading.enumerate()))
+
+
+class InterruptedLedger(Ledger):
+    """Its user presses Ctrl-C while it waits for an episode that would take an hour."""
+
+    def entry(self, kind: str, index: int, key: str, value_type: Any, compute: Any, extra: Any = None) -> Any:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Future, "result", self._interrupt)
+            return super().entry(kind, index, key, value_type, compute, extra)
+
+    def _interrupt(self, _: float | None = None) -> Any:
+        raise KeyboardInterrupt
+
+
+def soon(condition: Callable[[], bool]) -> bool:
+    """Whether it becomes true within a while."""
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        if condition():
+            return True
+        time.sleep(0.01)
+    return False
