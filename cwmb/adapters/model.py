@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from cwmb.planners import Stepwise
 from cwmb.simulator import Simulator, Snapshot
 from cwmb.types import Floats
 
 
-class SimulatorModel:
+class SimulatorModel(Stepwise):
     """A simulator set on a snapshot: what planners see of the true environment (cwmb.planners.Model).
 
     The time limit does not end a plan. A stochastic environment draws its hidden state and all that follows from rng,

@@ -8,7 +8,7 @@ asked again whenever the actions that it gave have been executed.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -35,12 +35,40 @@ class Model(Protocol):
         """
         ...
 
+    def rollout(self, actions: Sequence[int]) -> list[float]:
+        """Take discrete actions until one is done or fails, without looking at the observations.
+
+        Returns the rewards of those that did not fail.
+        """
+        ...
+
     def returns(self, plans: Floats) -> Floats:
         """Sums of rewards [K] of the open-loop plans [K, H, A], each from the state that is planned from, up to done.
 
         -inf where a step failed. The plans are already cast to the action space's dtype.
         """
         ...
+
+
+class Stepwise:
+    """A model whose rollouts go step by step."""
+
+    def step(self, action: Any) -> tuple[Hashable, float, bool]:
+        """Take an action; see Model."""
+        raise NotImplementedError
+
+    def rollout(self, actions: Sequence[int]) -> list[float]:
+        """Take actions until one is done or fails; see Model."""
+        rewards = []
+        try:
+            for action in actions:
+                _, reward, done = self.step(action)
+                rewards.append(reward)
+                if done:
+                    break
+        except SimulationFailed:
+            pass
+        return rewards
 
 
 class Planner(Protocol):

@@ -27,8 +27,14 @@ class Node(mcts.Node):
     __slots__ = ("arrivals", "rewards", "value")
 
     def __init__(self, order: list[int]) -> None:
-        super().__init__(order)
-        self.rewards = [0.0] * len(order)
+        # Not by way of the base class: most of a plan's time would go into making its thousands of nodes.
+        n = len(order)
+        self.tried = []
+        self.untried = order
+        self.visits = [0] * n
+        self.totals = [0.0] * n
+        self.children = [{} for _ in order]
+        self.rewards = [0.0] * n
         self.arrivals = 0
         self.value = 0.0
 
@@ -96,6 +102,7 @@ class MaxUCT:
 
         for order, rollout in zip(orders, rollouts.tolist(), strict=True):
             node, known = root, bool(root.tried)
+            step = model.step
             path: list[tuple[Node, int]] = []
             try:
                 model.reset()
@@ -103,16 +110,17 @@ class MaxUCT:
                     action = select(node, self.exploration) if known else take(node, rollout_action)
                     path.append((node, action))
                     node.visits[action] += 1
-                    key, reward, done = model.step(first + action)
+                    key, reward, done = step(first + action)
                     survived = True
                     node.rewards[action] += reward
                     if done:
                         break
                     children = node.children[action]
-                    known = key in children
-                    if not known:
-                        children[key] = Node(order.copy())
-                    node = children[key]
+                    child = children.get(key)
+                    known = child is not None
+                    if child is None:
+                        children[key] = child = Node(order.copy())
+                    node = child
                     node.arrivals += 1
             except SimulationFailed:
                 pass  # the rewards up to here count
@@ -133,9 +141,16 @@ class MaxUCT:
 
     def back_up(self, node: Node, action: int) -> None:
         """Bellman's equation for an action and its node, over what the action has led to."""
-        below = sum(child.arrivals * child.value for child in node.children[action].values())
-        node.totals[action] = node.rewards[action] + self.discount * below
-        node.value = max(node.totals[a] / node.visits[a] for a in node.tried)
+        below = 0.0
+        for child in node.children[action].values():
+            below += child.arrivals * child.value
+        totals, visits = node.totals, node.visits
+        totals[action] = node.rewards[action] + self.discount * below
+        tried = node.tried
+        if len(tried) == 1:  # as are most nodes of a tree that keeps its rollouts
+            node.value = totals[action] / visits[action]
+        else:
+            node.value = max([totals[a] / visits[a] for a in tried])
 
 
 def take(node: Node, action: int) -> int:

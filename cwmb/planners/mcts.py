@@ -86,7 +86,7 @@ class MCTS:
         first = int(self.low.item())
         n_actions = int(self.high.item()) - first + 1
         discount = self.discount
-        reset, step = model.reset, model.step
+        reset, step, take_rollout = model.reset, model.step, model.rollout
         # All random numbers at once: a draw of its own for each action would cost as much as a quick model's step.
         orders = rng.permuted(np.tile(np.arange(n_actions), (self.simulations + 1, 1)), axis=1).tolist()
         rollouts = rng.integers(first, first + n_actions, size=(self.simulations, self.max_rollout_actions)).tolist()
@@ -111,11 +111,8 @@ class MCTS:
                     if child is None:
                         node.children[action][key] = Node(order)
                         weight = 1.0
-                        for rollout_action in rollout:
-                            _, reward, done = step(rollout_action)
+                        for reward in take_rollout(rollout):
                             value += weight * reward
-                            if done:
-                                break
                             weight *= discount
                         break
                     node = child

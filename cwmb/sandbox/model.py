@@ -5,14 +5,26 @@ Everything passes by value: a program may keep and change what it is given, and 
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from math import isfinite
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from math import inf, isfinite
 from typing import Any
 
 import numpy as np
 
 from cwmb.planners import SimulationFailed
 from cwmb.sandbox.values import Floats, decoder, encoder, real, truth, unpack
+
+_FEW = 24  # elements: to add up a list of so many is quicker than to call into numpy
+
+
+def _few_are_finite(row: Floats) -> bool:
+    """Whether all elements are finite. A sum may overflow where they are, which is looked into."""
+    return isfinite(sum(row.tolist())) or bool(np.isfinite(row).all())
+
+
+def _many_are_finite(size: int) -> Callable[[Floats], bool]:
+    zeros_dot = np.zeros(size).dot
+    return lambda row: bool(zeros_dot(row) == 0.0)  # unless an element is infinite or NaN
 
 
 class CandidateModel:
@@ -26,9 +38,9 @@ class CandidateModel:
         self._decode = decoder(observation_kind)
         self._encode = encoder(observation_kind, observation_size)
         self._is_box = observation_kind == "box"
+        self._is_finite = _few_are_finite if observation_size <= _FEW else _many_are_finite(observation_size)
         self._discrete = discrete
         self._row = np.empty(observation_size)
-        self._zeros = np.zeros(observation_size)
         self._root = np.zeros(observation_size)
         self.steps = self.failed_steps = 0
 
@@ -47,55 +59,84 @@ class CandidateModel:
     def step(self, action: Any) -> tuple[Hashable, float, bool]:
         """Take an action; see cwmb.planners.Model. Raises SimulationFailed."""
         self.steps += 1
+        row = self._row
         try:
             returned = self._step(int(action) if self._discrete else np.array(action, dtype=np.float64))
             observation, reward, done = unpack(returned)
-            row = self._row
             self._encode(observation, row)
-            reward, done = real(reward, "reward"), truth(done)
-            # A product with zeros is 0 unless an element is infinite or NaN.
-            if not isfinite(reward) or (self._is_box and self._zeros.dot(row) != 0.0):
+            if type(reward) is not float:
+                reward = real(reward, "reward")
+            if type(done) is not bool:
+                done = truth(done)
+            key = tuple(row.tolist())  # 0.0 and -0.0 are one key
+            if not isfinite(reward) or not (isfinite(sum(key)) or np.isfinite(row).all()):
                 raise FloatingPointError("a reward or an observation is not finite")
         except BaseException as error:
             self._fail(error)
-        # + 0.0 makes one key of 0.0 and -0.0.
-        return (row + 0.0).tobytes(), reward, done
+        return key, reward, done
+
+    def rollout(self, actions: Sequence[int]) -> list[float]:
+        """Take actions until one is done or fails; see cwmb.planners.Model."""
+        return self._walk(actions)[0]
 
     def returns(self, plans: Floats) -> Floats:
         """Sums of rewards [K] of plans [K, H, A]; see cwmb.planners.Model."""
         plans = np.array(plans, dtype=np.float64)  # the program gets views of this copy
         totals = np.empty(len(plans))
         for k, plan in enumerate(plans):
-            actions = [int(a[0]) for a in plan] if self._discrete else plan
-            totals[k] = self._return(actions)
+            totals[k] = self._return([int(a[0]) for a in plan] if self._discrete else plan)
         return totals
 
     def _return(self, actions: Any) -> float:
-        """The sum of rewards of one plan, -inf if a step fails. The innermost loop of shooting planners."""
-        step, encode, row = self._step, self._encode, self._row
-        finite_test = self._zeros.dot if self._is_box else None
-        total, taken = 0.0, 0
+        """The sum of rewards of one plan, -inf if a step fails."""
         try:
-            self._set_state(self._decode(self._root))
+            self.reset()
+        except SimulationFailed:
+            return -inf
+        rewards, failed = self._walk(actions)
+        total = 0.0
+        for reward in rewards:
+            total += reward
+        return -inf if failed else total
+
+    def _walk(self, actions: Iterable[Any]) -> tuple[list[float], bool]:
+        """The rewards of actions until one is done or fails, and whether one failed: the innermost loop of planning.
+
+        What is usual is accepted here without a call; all else goes the long way, through the functions of values.py.
+        """
+        step, encode, row, is_box, is_finite = self._step, self._encode, self._row, self._is_box, self._is_finite
+        array, float64, shape = np.ndarray, row.dtype, row.shape
+        rewards: list[float] = []
+        taken, failed = 0, False
+        try:
             for action in actions:
                 taken += 1
                 returned = step(action)
                 if type(returned) is not tuple or len(returned) != 3:
                     unpack(returned)
                 observation, reward, done = returned
-                encode(observation, row)
+                if not is_box:
+                    encode(observation, row)
+                else:
+                    if type(observation) is not array or observation.dtype is not float64 or observation.shape != shape:
+                        encode(observation, row)
+                        observation = row
+                    if not is_finite(observation):
+                        raise FloatingPointError("an observation is not finite")
                 if type(reward) is not float:
                     reward = real(reward, "reward")
-                if not isfinite(reward) or (finite_test is not None and finite_test(row) != 0.0):
-                    raise FloatingPointError("a reward or an observation is not finite")
-                total += reward
-                if done is True or (done is not False and truth(done)):
+                if type(done) is not bool:
+                    done = truth(done)
+                if not isfinite(reward):
+                    raise FloatingPointError("a reward is not finite")
+                rewards.append(reward)
+                if done:
                     break
         except BaseException:
             self.failed_steps += 1
-            total = -np.inf
+            failed = True
         self.steps += taken
-        return total
+        return rewards, failed
 
     def _fail(self, error: BaseException) -> None:
         self.failed_steps += 1

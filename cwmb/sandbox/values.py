@@ -36,7 +36,7 @@ def encoder(kind: str, size: int) -> Callable[[Any, Floats], None]:
         return _box_encoder(size)
 
     def write_discrete(value: Any, row: Floats) -> None:
-        row[0] = _integer(value)
+        row[0] = value if type(value) is int else _integer(value)
 
     def write_tuple(value: Any, row: Floats) -> None:
         if not isinstance(value, (tuple, list, np.ndarray)) or len(value) != size:

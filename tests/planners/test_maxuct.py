@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cwmb.planners import SimulationFailed, create
+from cwmb.planners import SimulationFailed, Stepwise, create
 from cwmb.planners.maxuct import MaxUCT, best_actions
 
 
@@ -11,7 +11,7 @@ def maxuct(n_actions, first=0, **parameters):
     return create(MaxUCT, np.array([first]), np.array([first + n_actions - 1]), "int64", parameters)
 
 
-class Lock:
+class Lock(Stepwise):
     """Opens with reward 1 to one sequence of actions; a wrong action ends it with nothing. Remembers what was tried."""
 
     def __init__(self, combination, fails_at=None):
@@ -35,7 +35,7 @@ class Lock:
 
 
 def test_golden_tree():
-    class Late:
+    class Late(Stepwise):
         """Action 0 ends with 0.5; action 1 leads to a place where action 1 ends with 1 and action 0 with nothing."""
 
         def reset(self):
@@ -87,7 +87,7 @@ def test_after_a_failure_the_next_plan_starts_afresh():
 
 
 def test_luck_is_no_skill():
-    class Gamble:
+    class Gamble(Stepwise):
         """Action 0 pays 1 or -1, action 1 surely 0.2."""
 
         rng = np.random.default_rng(0)
@@ -103,7 +103,7 @@ def test_luck_is_no_skill():
 
 
 def test_chance_is_averaged_and_choice_is_not():
-    class Coin:
+    class Coin(Stepwise):
         """Action 0 or 1 shows a coin's side; naming it then pays 1."""
 
         rng = np.random.default_rng(0)
@@ -123,7 +123,7 @@ def test_chance_is_averaged_and_choice_is_not():
 
 
 def test_equal_actions_leave_the_plan_as_it_is():
-    class Nothing:
+    class Nothing(Stepwise):
         def reset(self):
             self.n = 0
 
@@ -139,7 +139,7 @@ def test_equal_actions_leave_the_plan_as_it_is():
 
 
 def test_every_walk_has_the_same_horizon():
-    class Endless:
+    class Endless(Stepwise):
         def __init__(self):
             self.lengths = []
 
@@ -156,7 +156,7 @@ def test_every_walk_has_the_same_horizon():
 
 
 def test_actions_count_from_the_first_of_the_space():
-    class OneStep:
+    class OneStep(Stepwise):
         def reset(self):
             pass
 
@@ -214,7 +214,7 @@ def test_what_holds_for_every_tree(combination, proposed, simulations, fails_at,
 
 
 def test_returns_without_bounds_do_no_harm():
-    class Huge:
+    class Huge(Stepwise):
         def reset(self):
             self.n = 0
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cwmb.planners import SimulationFailed, create
+from cwmb.planners import SimulationFailed, Stepwise, create
 from cwmb.planners.mcts import MCTS, Node, select
 
 PARAMETERS = {
@@ -21,7 +21,7 @@ def mcts(n_actions, first=0, **parameters):
     return create(MCTS, np.array([first]), np.array([first + n_actions - 1]), "int64", PARAMETERS | parameters)
 
 
-class Chain:
+class Chain(Stepwise):
     """Places 0 to length; action 1 goes on, 0 stays; the last place ends it with a reward. Counts what it is asked."""
 
     def __init__(self, length, fails_at=None, reset_fails=False):
@@ -50,7 +50,7 @@ class Chain:
 
 
 def test_golden_tree():
-    class Late:
+    class Late(Stepwise):
         """Action 0 ends with 0.5; action 1 leads to a place where everything ends with 1."""
 
         def reset(self):
@@ -100,7 +100,7 @@ def test_every_simulation_starts_from_the_planned_state_and_the_first_reward_is_
 
 
 def test_the_discount_prefers_the_short_way():
-    class Detour:
+    class Detour(Stepwise):
         """Action 0 ends at once with 1, action 1 after one more step."""
 
         def reset(self):
@@ -118,7 +118,7 @@ def test_the_discount_prefers_the_short_way():
 
 
 def test_the_action_is_drawn_from_the_softmax():
-    class Bandit:
+    class Bandit(Stepwise):
         def reset(self):
             pass
 
@@ -134,7 +134,7 @@ def test_the_action_is_drawn_from_the_softmax():
 
 
 def test_children_branch_by_what_an_action_leads_to():
-    class Coin:
+    class Coin(Stepwise):
         """Action 0 shows a coin's side; naming it then pays 1."""
 
         def __init__(self):
@@ -172,7 +172,7 @@ def test_if_no_simulation_gets_anywhere_there_is_no_plan(model):
 
 
 def test_rollouts_are_limited():
-    class Endless:
+    class Endless(Stepwise):
         def __init__(self):
             self.lengths = []
 
@@ -189,7 +189,7 @@ def test_rollouts_are_limited():
 
 
 def test_returns_without_bounds_do_not_break_the_softmax():
-    class Huge:
+    class Huge(Stepwise):
         def reset(self):
             self.n = 0
 
