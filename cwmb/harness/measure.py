@@ -39,7 +39,7 @@ from cwmb.harness.plugins import find
 from cwmb.harness.provenance import PACKAGES, versions
 from cwmb.harness.seeds import Purpose, generator
 from cwmb.planners import Planner, create
-from cwmb.protocols import BenchmarkProtocol
+from cwmb.protocols import BenchmarkProtocol, protocol_names
 from cwmb.sandbox import Plan, Sandbox
 from cwmb.scoring import rules
 from cwmb.types import Floats
@@ -60,9 +60,11 @@ def measure(
         spec = environment(name)
         train, test = _bounds(spec, protocol, sandbox, progress)
         _store(protocol, name, partial(replace, train=train, test=test))
-        if stored.baselines(protocol.name).of(name).random is None:
+        random = _known_random(spec, protocol)
+        if random is None:
             progress(f"{name}: random policy, {RANDOM_EPISODES} episodes")
-            _store(protocol, name, partial(replace, random=_random(spec, protocol)))
+            random = _random(spec, protocol)
+        _store(protocol, name, partial(replace, random=random))
     for name in names:
         for oracle in _oracle(environment(name), protocol, stored.baselines(protocol.name).of(name).oracle):
             _store(protocol, name, partial(replace, oracle=oracle))
@@ -119,6 +121,15 @@ def _bounds(
         measure_bounds(spec, judge, simulator, train, train, spec.dataset.train_sha256),
         measure_bounds(spec, judge, simulator, test, train, spec.dataset.test_sha256),
     )
+
+
+def _known_random(spec: EnvironmentSpec, protocol: BenchmarkProtocol) -> Returns | None:
+    """What this or another protocol has measured: the random policy knows nothing of a planner."""
+    for name in protocol_names():
+        found = stored.baselines(name).of(spec.id).random
+        if found is not None and found.settings == random_settings(spec, protocol):
+            return found
+    return None
 
 
 def _random(spec: EnvironmentSpec, protocol: BenchmarkProtocol) -> Returns:
