@@ -15,6 +15,7 @@ from cwmb.adapters import make
 from cwmb.catalog import EnvironmentSpec, environment
 from cwmb.errors import CwmbError, unknown
 from cwmb.harness.bounds import bounds
+from cwmb.harness.horizon import program_horizon, recorded_trajectories
 from cwmb.harness.judge import Judge
 from cwmb.harness.records import score
 from cwmb.harness.seeds import Purpose, generator
@@ -52,12 +53,14 @@ def score_program(
     judge = Judge(sandbox, rules_of, rules(spec, rules_of.scoring), observations, actions)
     evaluation, _ = judge.score(program, truth, generator(0, spec.id, Purpose.AUDIT), show=SHOWN_MISTAKES)
     known = bounds(spec, judge, partial(make, spec), truth, train, checksum)
-    result = score(evaluation, known.floor, known.ceiling)
+    rolled = program_horizon(judge, program, recorded_trajectories(truth, train))
+    result = score(evaluation, known.floor, known.ceiling, horizon=rolled)
     if as_json:
         fields = ("accuracy", "state", "reward", "done", "exact", "floor", "ceiling", "skill", "n")
         failure = evaluation.failure
         brief = {"kind": failure.kind, "message": failure.message} if failure else None
-        return json.dumps({**{name: getattr(result, name) for name in fields}, "failure": brief})
+        horizon = {"steps": rolled.steps, "length": rolled.length}
+        return json.dumps({**{name: getattr(result, name) for name in fields}, "horizon": horizon, "failure": brief})
     return "\n".join(_score_lines(spec, result, evaluation, observations, actions))
 
 
@@ -82,6 +85,10 @@ def _score_lines(
     yield f"  skill    {skill}   (floor {result.floor:.4f}, ceiling {result.ceiling:.4f})"
     yield f"  exact    {result.exact:.4f}   all parts right"
     yield f"  state    {result.state:.4f}   reward {result.reward:.4f}   done {result.done:.4f}"
+    if result.horizon is not None:
+        one, ten, hundred = (f"{steps:g}" for steps in result.horizon.steps)
+        yield f"  horizon  {one} of {result.horizon.length:g} steps along recorded actions"
+        yield f"           {ten} and {hundred} with 10 and 100 times the tolerance"
     if result.ran < 1:
         yield f"  ran      {result.ran:.4f}   of the transitions"
     failure = evaluation.failure

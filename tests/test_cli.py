@@ -79,6 +79,7 @@ def test_score_of_the_reference_program(world: Path) -> None:
     }  # fmt: skip
     assert (report["accuracy"], report["exact"], report["skill"], report["failure"]) == (1.0, 1.0, 1.0, None)
     assert report["floor"] < 0.8
+    assert report["horizon"]["steps"] == [report["horizon"]["length"]] * 3
 
 
 def test_score_shows_wrong_transitions_field_by_field(tmp_path: Path) -> None:
@@ -88,6 +89,7 @@ def test_score_shows_wrong_transitions_field_by_field(tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr
     assert "observation[0]" in result.stdout
     assert "should be" in result.stdout
+    assert "along recorded actions" in result.stdout
 
 
 def test_score_on_an_npz_file(world: Path, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from cwmb.descriptions import contract, description
 from cwmb.errors import BudgetExhausted, CwmbError, InfrastructureError, StorageError
 from cwmb.harness import provenance
 from cwmb.harness.files import Append, append, write_whole
+from cwmb.harness.horizon import program_horizon, recorded_trajectories
 from cwmb.harness.judge import Judge
 from cwmb.harness.ledger import Ledger
 from cwmb.harness.metering import (
@@ -277,8 +278,11 @@ class CellRun:
         rng = generator(self.seed, self.spec.id, Purpose.AUDIT, len(self.data[split]))
         with self._core():
             evaluation, marks = self.judge.score(program, self.data[split], rng)
-        unseen = self._unseen_accuracy(marks) if split == "test" and evaluation.accuracy > 0 else None
-        return score(evaluation, floor, ceiling, unseen)
+            if split == "train":
+                return score(evaluation, floor, ceiling)
+            horizon = program_horizon(self.judge, program, recorded_trajectories(self.data["test"], self.data["train"]))
+        unseen = self._unseen_accuracy(marks) if evaluation.accuracy > 0 else None
+        return score(evaluation, floor, ceiling, unseen, horizon)
 
     def _unseen_accuracy(self, marks: Marks) -> float | None:
         """Mean score on test pairs of observation and action that are absent from train, where some are present."""

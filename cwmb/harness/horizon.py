@@ -5,36 +5,29 @@ Planners do the same with a program: set it on an observation once, and step on 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from cwmb.harness.judge import Judge
+from cwmb.harness.records import Horizon
 from cwmb.simulator import Simulator
 from cwmb.types import OK, Bools, Ints, Predictions, Program, Transitions
 
 LEVELS = (1, 10, 100)  # multiples of the tolerance
-TRAJECTORIES = 10  # the longest episodes count; data sets hold many short ones beside, begun at states that matter
+TRAJECTORIES = 10  # that count: the longest ones; data sets hold many short ones beside, begun at states that matter
 
 
-@dataclass(frozen=True)
-class Horizon:
-    """Steps within 1, 10 and 100 times the tolerance: medians over the longest episodes.
+def relative(program: Horizon, simulator: Horizon) -> list[float | None]:
+    """A program's horizon as shares of the true simulator's, None where that leaves the truth at once."""
+    return [own / best if best else None for own, best in zip(program.steps, simulator.steps, strict=True)]
 
-    length: median length of these episodes, which no horizon exceeds.
-    """
 
-    steps: list[float]
-    length: float
-
-    def relative(self, simulator: Horizon) -> list[float | None]:
-        """As shares of the true simulator's, None where that leaves the truth at once."""
-        return [own / best if best else None for own, best in zip(self.steps, simulator.steps, strict=True)]
+def recorded_trajectories(test: Transitions, train: Transitions) -> Transitions:
+    """The longest episodes of the test set, or of the training set where the test set holds single transitions."""
+    return longest_episodes(test if test.steps.any() else train)
 
 
 def program_horizon(judge: Judge, program: Program, truth: Transitions) -> Horizon:
-    """The horizon of a program on the longest episodes."""
-    truth = longest_episodes(truth)
+    """The horizon of a program on recorded trajectories."""
     said = judge.sandbox.roll_out(
         program,
         judge.observation_space,
@@ -47,8 +40,7 @@ def program_horizon(judge: Judge, program: Program, truth: Transitions) -> Horiz
 
 
 def simulator_horizon(simulator: Simulator, truth: Transitions, tolerance: float | None) -> Horizon:
-    """The horizon of the true simulator, restored from the first observation of each of the longest episodes."""
-    truth = longest_episodes(truth)
+    """The horizon of the true simulator, restored from the first observation of each trajectory."""
     observations = np.full_like(truth.next_observations, np.nan)
     for rows in _episodes(truth):
         simulator.restore(truth.observations[rows[0]])
@@ -62,7 +54,7 @@ def simulator_horizon(simulator: Simulator, truth: Transitions, tolerance: float
 def horizon(truth: Transitions, said: Predictions, tolerance: float | None) -> Horizon:
     """The horizon of what was said, step after step. tolerance: relative and absolute at once, None for equality.
 
-    All episodes count, of which there must be one. The state after a terminal step does not matter, as in scoring.
+    The state after a terminal step does not matter, as in scoring.
     """
     episodes = _episodes(truth)
     with np.errstate(invalid="ignore", over="ignore"):

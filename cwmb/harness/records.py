@@ -30,8 +30,23 @@ class Cell:
 
 
 @dataclass(frozen=True)
+class Horizon:
+    """Steps that a program stays within 1, 10 and 100 times the tolerance, rolled along recorded actions: medians.
+
+    length: median length of the recorded trajectories, which no horizon exceeds.
+    """
+
+    steps: list[float]
+    length: float
+
+
+@dataclass(frozen=True)
 class Score:
-    """An evaluation beside what is trivial and what is attainable on the very same data."""
+    """An evaluation beside what is trivial and what is attainable on the very same data.
+
+    unseen_accuracy: on pairs of state and action that are absent from train, None where all or none are; horizon: see
+    cwmb.harness.horizon, None in the training score.
+    """
 
     accuracy: float
     state: float
@@ -44,7 +59,8 @@ class Score:
     ceiling: float | None
     skill: float | None
     failure: Failure | None
-    unseen_accuracy: float | None = None  # on state-action pairs absent from train; None where all or none are
+    unseen_accuracy: float | None = None
+    horizon: Horizon | None = None
 
 
 @dataclass(frozen=True)
@@ -181,7 +197,13 @@ def read_records(path: Path) -> list[Record]:
     return records
 
 
-def score(evaluation: Evaluation, floor: float, ceiling: float | None, unseen_accuracy: float | None = None) -> Score:
+def score(
+    evaluation: Evaluation,
+    floor: float,
+    ceiling: float | None,
+    unseen_accuracy: float | None = None,
+    horizon: Horizon | None = None,
+) -> Score:
     """An evaluation with its floor, ceiling and skill."""
     from cwmb.scoring import skill
 
@@ -199,4 +221,5 @@ def score(evaluation: Evaluation, floor: float, ceiling: float | None, unseen_ac
         skill=None if ceiling is None else skill(e.accuracy, floor, ceiling),
         failure=e.failure,
         unseen_accuracy=unseen_accuracy,
+        horizon=horizon,
     )

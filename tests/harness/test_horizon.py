@@ -11,8 +11,16 @@ import pytest
 from cwmb import reference, trajectories
 from cwmb.adapters import make
 from cwmb.catalog import environment
-from cwmb.harness.horizon import Horizon, horizon, longest_episodes, program_horizon, simulator_horizon
+from cwmb.harness.horizon import (
+    horizon,
+    longest_episodes,
+    program_horizon,
+    recorded_trajectories,
+    relative,
+    simulator_horizon,
+)
 from cwmb.harness.judge import Judge
+from cwmb.harness.records import Horizon
 from cwmb.protocols import protocol
 from cwmb.sandbox import Sandbox
 from cwmb.scoring import rules
@@ -81,8 +89,14 @@ def test_the_longest_episodes_in_order_of_time_whatever_the_order_of_rows() -> N
     assert set(longest_episodes(truth, 1).episodes.tolist()) == {1}
 
 
+def test_single_transitions_are_no_trajectories() -> None:
+    single, train = recorded([1, 1, 1]), recorded([2, 2])
+    assert len(recorded_trajectories(single, train)) == 4
+    assert len(recorded_trajectories(recorded([3]), train)) == 3
+
+
 def test_relative_to_a_simulator_that_leaves_the_truth_itself() -> None:
-    assert Horizon([5.0, 10.0, 20.0], 100.0).relative(Horizon([0.0, 20.0, 20.0], 100.0)) == [None, 0.5, 1.0]
+    assert relative(Horizon([5.0, 10.0, 20.0], 100.0), Horizon([0.0, 20.0, 20.0], 100.0)) == [None, 0.5, 1.0]
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +111,7 @@ def judge() -> Iterator[Judge]:
 
 def test_a_right_program_stays_with_the_simulator_and_a_wrong_one_does_not(judge: Judge) -> None:
     spec = environment("CartPole-v1")
-    truth = trajectories.transitions(spec, "test")
+    truth = longest_episodes(trajectories.transitions(spec, "test"))
     best = simulator_horizon(make(spec), truth, judge.rules.observation)
     assert best.steps[0] == best.length > 20
     right = reference.program("CartPole-v1")

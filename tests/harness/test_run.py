@@ -37,6 +37,10 @@ def test_a_run_leaves_records_programs_ledgers_and_trees(finished: Path) -> None
         tree = json.loads((cell / "tree.json").read_text())
         assert len(tree) == record["usage"]["calls"]
         assert sum(record["answers"].values()) == record["usage"]["calls"]
+        assert record["train"]["horizon"] is None
+        horizon = record["test"]["horizon"]
+        # CliffWalking's test set is no trajectories: the training set's are rolled along.
+        assert 5 < horizon["length"] >= max(horizon["steps"])
         calls = [json.loads(x) for x in (cell / "ledger.jsonl").read_text().splitlines()]
         assert sum(x["type"] == "call" for x in calls) == record["usage"]["calls"]
         for node in tree:
