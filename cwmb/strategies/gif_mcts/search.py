@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from math import log, sqrt
 from typing import Any, ClassVar
@@ -11,7 +12,7 @@ import numpy as np
 from cwmb.errors import CwmbError
 from cwmb.models import prompts
 from cwmb.strategies.gif_mcts.tree import Action, Node, count_lines, head
-from cwmb.strategies.gif_mcts.value import Weights, improved, siblings_mean, tree_mean
+from cwmb.strategies.gif_mcts.value import PRIOR_GAIN, PRIORS, RunningMean, Weights, siblings_mean
 from cwmb.types import Completion, Evaluate, LanguageModel, Program, Prompt, Task
 
 # What the branch of a program with a bug counts for until the first attempt to fix it.
@@ -81,13 +82,19 @@ class Choice:
 
 @dataclass
 class Tree:
-    """All that a search knows. nodes: all of them, the root first; weights: of the value predictions."""
+    """All that a search knows. What a selection needs of the whole tree is kept up to date, node by node.
+
+    nodes: all of them, the root first; weights: of the value predictions; means: of the values of all nodes that an
+    action of each type led to (v_G); gain: of the first scores of improves over those of their parents.
+    """
 
     options: GifMcts
     nodes: list[Node] = field(default_factory=lambda: [Node()])
     weights: dict[Action, Weights] = field(
         default_factory=lambda: {"generate": Weights(), "improve": Weights(), "fix": Weights()}
     )
+    means: dict[Action, RunningMean] = field(default_factory=lambda: {a: RunningMean(p) for a, p in PRIORS.items()})
+    gain: RunningMean = field(default_factory=lambda: RunningMean(PRIOR_GAIN))
 
     def offers(self, node: Node) -> list[Action]:
         """The actions that can be expanded at a node: one more of each type, but a single fix for a bug."""
@@ -96,7 +103,7 @@ class Tree:
             fixable = options.fix and not node.children and node.failed_fixes < options.fix_attempts
             return ["fix"] if fixable else []
         if node.parent is None:
-            return ["generate"] if options.generate or not any(map(self.is_open, node.children)) else []
+            return ["generate"] if options.generate or not any(c.open for c in node.children) else []
         actions: list[Action] = []
         if options.generate and node.further_lines >= options.lines:
             actions.append("generate")
@@ -104,29 +111,29 @@ class Tree:
             actions.append("improve")
         return actions
 
-    def is_open(self, node: Node) -> bool:
-        """Whether there is anything left to do at a node or below."""
-        return bool(self.offers(node)) or any(map(self.is_open, node.children))
-
     def choices(self, node: Node) -> list[Choice]:
         """All that can be selected at a node, with value and selection score."""
         found: list[tuple[Action, Node | None, float]] = []
+        expanded: Counter[Action | None] = Counter()
         for child in node.children:
-            if child.action is not None and self.is_open(child):
+            expanded[child.action] += 1
+            if child.action is not None and child.open:
                 found.append((child.action, child, self.value(child)))
         for action in self.offers(node):
             found.append((action, None, self.expected(node, action)))
-        return [Choice(action, child, value, value + self.exploration(node, action)) for action, child, value in found]
+        bonus = {action: self.exploration(node, expanded[action]) for action in PRIORS}
+        return [Choice(action, child, value, value + bonus[action]) for action, child, value in found]
 
-    def exploration(self, node: Node, action: Action) -> float:
+    def exploration(self, node: Node, expanded: int) -> float:
         """The bonus of an action type at a node: large while it has rarely been expanded there."""
-        return self.options.exploration * sqrt(log(node.visits) / (len(node.same(action)) + 1))
+        return self.options.exploration * sqrt(log(node.visits) / (expanded + 1))
 
     def expected(self, node: Node, action: Action) -> float:
         """The value of an action that has not been expanded."""
         if action == "improve" and self.options.improve_by_gain:
-            return improved(node, self.nodes)
-        return self.weights[action].predict(tree_mean(action, self.nodes), siblings_mean(action, node))
+            # Ours, not the paper's: the score of the node's program and the mean gain of all improves so far.
+            return min(max((node.first_score or 0.0) + self.gain.mean, 0.0), 1.0)
+        return self.weights[action].predict(self.means[action].mean, siblings_mean(action, node))
 
     def value(self, node: Node) -> float:
         """The value of an expanded node; while its bug is being worked on a temporary one, which nobody else sees."""
@@ -169,7 +176,7 @@ class Tree:
             parent=node,
             index=completion.index,
             action=action,
-            tree_mean=tree_mean(action, self.nodes),
+            tree_mean=self.means[action].mean,
             siblings_mean=siblings_mean(action, node),
         )
         if completion.program is not None:
@@ -179,10 +186,13 @@ class Tree:
             child.program, child.source_index, child.evaluation = node.program, node.source_index, node.evaluation
         if child.program is not None:
             child.state = head(child.program.source, count_lines(node.state) + self.options.lines)
+            child.further_lines = count_lines(child.program.source) - count_lines(child.state)
         if action == "fix" and child.buggy:
             child.failed_fixes = node.failed_fixes + 1
         node.children.append(child)
         self.nodes.append(child)
+        for changed in child.path():
+            changed.open = bool(self.offers(changed)) or any(c.open for c in changed.children)
         return child
 
     def backup(self, child: Node) -> None:
@@ -190,14 +200,20 @@ class Tree:
 
         A fixed program's score is thereby that of the whole chain of fixes, once; given up, the chain's score is 0.
         """
-        pending = child.buggy and self.is_open(child)
+        pending = child.buggy and child.open
         runs = child.evaluation is not None and not child.buggy
         score = child.evaluation.accuracy if child.evaluation is not None and runs else 0.0
         for node in child.path():
             node.visits += node is not child
             if not pending:
+                before = node.value
                 if node.scores == 0 and node.action is not None:
                     node.first_score = score
                     self.weights[node.action].learn(node.tree_mean, node.siblings_mean, score)
                 node.total += score
                 node.scores += 1
+                if node.action is not None:
+                    self.means[node.action].update(before, node.value)
+                above = None if node.parent is None else node.parent.first_score
+                if before is None and node.action == "improve" and above is not None:
+                    self.gain.update(None, score - above)

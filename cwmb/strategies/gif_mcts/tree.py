@@ -19,7 +19,8 @@ class Node:
     index: of the completion; action: that led here; tree_mean, siblings_mean: what the value of that action was
     predicted from (see value.py); program, evaluation: None where the answer held no program; source_index: of the
     completion that the program came from (an earlier one where a fix brought none); state: the head of the program that
-    a generate continues from; failed_fixes: in a row up to this node, 0 where the program runs
+    a generate continues from; further_lines: of the program beyond its state; failed_fixes: in a row up to this node,
+    0 where the program runs; open: whether there is anything left to do here or below
 
     visits: 1 and one more for each node below; total, scores: sum and number of the scores that came up from this node
     and those below; first_score: the first one of them, the node's own or that of the program that fixed it
@@ -34,7 +35,9 @@ class Node:
     evaluation: Evaluation | None = None
     source_index: int | None = None
     state: str = ""
+    further_lines: int = 0
     failed_fixes: int = 0
+    open: bool = True
     visits: int = 1
     total: float = 0.0
     scores: int = 0
@@ -50,11 +53,6 @@ class Node:
     def value(self) -> float | None:
         """Mean of the scores of this node and those below; None as long as it is not known whether a bug gets fixed."""
         return self.total / self.scores if self.scores else None
-
-    @property
-    def further_lines(self) -> int:
-        """Lines of the program beyond its state."""
-        return 0 if self.program is None else count_lines(self.program.source) - count_lines(self.state)
 
     def same(self, action: Action) -> list[Node]:
         """The children that an action has led to."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cwmb.strategies.gif_mcts.tree import Action, Node
@@ -14,28 +13,30 @@ PRIOR_COUNT = 2
 PRIOR_GAIN = 0.05  # that an improve makes on the program that it is shown
 
 
-def tree_mean(action: Action, nodes: Iterable[Node]) -> float:
-    """v_G: mean value of all nodes that an action of this type led to, with its prior."""
-    values = [node.value for node in nodes if node.action == action and node.value is not None]
-    return (PRIOR_COUNT * PRIORS[action] + sum(values)) / (PRIOR_COUNT + len(values))
+@dataclass
+class RunningMean:
+    """The mean of values that come and change, with a prior that counts as some of them; kept up in constant time."""
+
+    prior: float
+    total: float = 0.0
+    count: int = 0
+
+    def update(self, before: float | None, after: float | None) -> None:
+        """A value came (before is None) or changed."""
+        if after is not None:
+            self.total += after - (0.0 if before is None else before)
+            self.count += before is None
+
+    @property
+    def mean(self) -> float:
+        """The mean as it is now."""
+        return (PRIOR_COUNT * self.prior + self.total) / (PRIOR_COUNT + self.count)
 
 
 def siblings_mean(action: Action, parent: Node) -> float | None:
     """v_L: mean value of the children that an action of this type led to; None if there are none."""
     values = [node.value for node in parent.same(action) if node.value is not None]
     return sum(values) / len(values) if values else None
-
-
-def improved(node: Node, nodes: Iterable[Node]) -> float:
-    """Ours, not the paper's: the score of a node's program and the mean gain of all improves so far, with its prior."""
-    gains = [
-        child.first_score - child.parent.first_score
-        for child in nodes
-        if child.action == "improve" and child.parent is not None
-        if child.first_score is not None and child.parent.first_score is not None
-    ]
-    gain = (PRIOR_COUNT * PRIOR_GAIN + sum(gains)) / (PRIOR_COUNT + len(gains))
-    return min(max((node.first_score or 0.0) + gain, 0.0), 1.0)
 
 
 @dataclass
