@@ -146,6 +146,10 @@ def plan(env: str, file: Path, protocol: str, episodes: int | None, as_json: boo
 @protocol_name("quick")
 @description_set
 @click.option("--jobs", type=int, default=1, show_default=True, help="Cells at a time.")
+@click.option("--requests-per-minute", type=int, help="Requests of all cells together in any minute.")
+@click.option("--tokens-per-minute", type=int, help="Tokens of all cells together in any minute.")
+@click.option("--executor", default="local", show_default=True, help="Where cells run: local, or ray (a cluster).")
+@click.option("--address", help="The Ray cluster's, if it is not that of this machine.")
 @click.option("--out", type=FILE, help="The run's folder; runs/<strategy>-<model>-<protocol>.")
 @click.option("-o", "option", multiple=True, help="name=value, an option of the strategy.")
 @unsafe
@@ -162,6 +166,10 @@ def eval_(
     protocol: str,
     descriptions: str,
     jobs: int,
+    requests_per_minute: int | None,
+    tokens_per_minute: int | None,
+    executor: str,
+    address: str | None,
     out: Path | None,
     option: tuple[str, ...],
     unsafe_no_sandbox: bool,
@@ -182,6 +190,10 @@ def eval_(
         protocol_name=protocol,
         descriptions=descriptions,
         jobs=jobs,
+        requests_per_minute=requests_per_minute,
+        tokens_per_minute=tokens_per_minute,
+        executor=executor,
+        address=address,
         out=out,
         options=option,
         unsafe=unsafe_no_sandbox,

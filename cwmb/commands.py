@@ -37,16 +37,21 @@ def evaluate(
     jobs: int,
     out: Path | None,
     options: Sequence[str],
+    executor: str,
+    address: str | None,
+    requests_per_minute: int | None,
+    tokens_per_minute: int | None,
     unsafe: bool,
 ) -> set[str]:
     """Run a strategy over environments and print the tables; returns the states of the cells."""
     from cwmb import models
     from cwmb.descriptions import description, description_sets
-    from cwmb.harness.cell import Setup
-    from cwmb.harness.executors.local import local
+    from cwmb.harness.cell import Assignment
+    from cwmb.harness.executors import find
     from cwmb.harness.matrix import Configuration, Extent, open_run, run_cells
     from cwmb.harness.metering import Budget, Interrupted
     from cwmb.harness.plugins import STRATEGIES, package, strategy
+    from cwmb.models.pace import Rate
     from cwmb.progress import RunProgress
     from cwmb.report import terminal
 
@@ -57,6 +62,8 @@ def evaluate(
         "--jobs": jobs,
         "--max-tokens": tokens,
         "--max-new-tokens": max_new_tokens,
+        "--requests-per-minute": requests_per_minute,
+        "--tokens-per-minute": tokens_per_minute,
     }
     for name, value in counts.items():
         if value is not None and value < 1:
@@ -64,6 +71,7 @@ def evaluate(
     for name, amount in (("--max-dollars", dollars), ("--max-seconds", seconds)):
         if amount is not None and not 0 < amount < float("inf"):
             raise CwmbError(f"{name} is {amount}: it must be more than 0")
+    executing, rate = find(executor, address), Rate(requests_per_minute, tokens_per_minute)
     if descriptions not in description_sets():
         raise unknown("description set", descriptions, description_sets())
     names = list(environment_ids()) if envs == "all" else [environment(n.strip()).id for n in envs.split(",")]
@@ -82,19 +90,17 @@ def evaluate(
         for chosen in SPLITS:
             trajectories.transitions(environment(name), chosen)
     console = Console(stderr=True)
-    with (
-        Sandbox(unsafe=unsafe) as sandbox,
-        open_run(folder, configuration, extent) as run,
-        _stop_on_interrupt(console, folder) as stop,
-    ):
-        setup = Setup(
-            strategy_name, made, plain, package(STRATEGIES, strategy_name), model_name, rules_of, budget, descriptions,
-            provider, sandbox,
-        )  # fmt: skip
+    assignment = Assignment(
+        strategy_name, made, plain, package(STRATEGIES, strategy_name), model_name, rules_of, budget, descriptions
+    )
+
+    with open_run(folder, configuration, extent) as run, _stop_on_interrupt(console, folder) as stop:
         done = sum(r.state == "done" for r in run.finished().values())
         try:
-            with RunProgress(console, len(run.extent.cells()), done) as display:
-                execute = local(setup, run.cell_folder, display, stop.is_set)
+            with (
+                RunProgress(console, len(run.extent.cells()), done) as display,
+                executing(assignment, provider, run, display, stop, jobs=jobs, rate=rate, unsafe=unsafe) as execute,
+            ):
                 records = run_cells(run, rules_of, execute, jobs=jobs, display=display, stop=stop)
         except Interrupted:
             raise KeyboardInterrupt from None

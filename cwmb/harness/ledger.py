@@ -28,6 +28,8 @@ from cwmb.harness.files import Append, append, make_folder, storage_error
 
 T = TypeVar("T")
 
+JOURNALS = ("ledger.jsonl", "timings.jsonl")
+
 _CHECK = b', "check": '
 
 
@@ -41,7 +43,7 @@ class Ledger:
             LedgerError: a line is no entry, or repeats one.
             StorageError: it cannot be written.
         """
-        self.path, self._timings = folder / "ledger.jsonl", folder / "timings.jsonl"
+        self.path, self._timings = (folder / name for name in JOURNALS)
         self._write = write
         self._entries: dict[tuple[str, int], tuple[str, Any]] = {}
         self._trouble: StorageError | None = None
@@ -147,14 +149,19 @@ def _read_timings(path: Path) -> dict[tuple[str, int], float]:
     return seconds
 
 
-def _whole_lines(path: Path, repair: bool) -> list[bytes]:
+def read_whole(path: Path, *, repair: bool = False) -> bytes:
+    """The lines of a journal, if it exists. A torn last one is left out, and cut off on repair."""
     if not path.exists():
-        return []
+        return b""
     data = path.read_bytes()
     end = data.rfind(b"\n") + 1
     if repair and end < len(data):
         os.truncate(path, end)
-    return data[:end].split(b"\n")[:-1]
+    return data[:end]
+
+
+def _whole_lines(path: Path, repair: bool) -> list[bytes]:
+    return read_whole(path, repair=repair).split(b"\n")[:-1]
 
 
 def _checked(line: bytes) -> bytes:

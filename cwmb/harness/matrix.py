@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event, Lock
-from typing import Any
+from typing import Any, TextIO
 
 import msgspec
 
@@ -75,6 +75,16 @@ class Run:
         """Where a cell's record is, once it has ended."""
         return self.cell_folder(cell) / "record.json"
 
+    def share(self) -> None:
+        """Let other processes of this run join. Raises CwmbError if another run has seized the folder meanwhile."""
+        _lock(self.folder, self.lock, fcntl.LOCK_SH)
+
+    def join(self) -> TextIO:
+        """In such a process: hold the lock, too, until the file is closed. Raises CwmbError if it is another run's."""
+        file = (self.folder / ".lock").open()
+        _lock(self.folder, file.fileno(), fcntl.LOCK_SH)
+        return file
+
     def finished(self) -> dict[Cell, Record]:
         """The records of all cells that ended, whether done or failed.
 
@@ -109,10 +119,8 @@ def open_run(folder: Path, configuration: Configuration, extent: Extent) -> Iter
         try:
             make_folder(folder)
             lock = stack.enter_context((folder / ".lock").open("w"))
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(folder, lock.fileno(), fcntl.LOCK_EX)
             remove_temporary(folder)
-        except BlockingIOError as error:
-            raise CwmbError(f"another process runs in {folder}: wait for it, or name another --out") from error
         except OSError as error:
             raise storage_error(folder, error) from error
         if file.exists():
@@ -122,6 +130,13 @@ def open_run(folder: Path, configuration: Configuration, extent: Extent) -> Iter
         content = {"configuration": configuration, "environments": extent.environments, "seeds": extent.seeds}
         write_whole(file, dumps(content, indent=2) + "\n")
         yield Run(folder, configuration, extent, lock.fileno())
+
+
+def _lock(folder: Path, descriptor: int, how: int) -> None:
+    try:
+        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise CwmbError(f"another process runs in {folder}: wait for it, or name another --out") from error
 
 
 def _ours(name: str) -> bool:

@@ -43,8 +43,10 @@ _CONTEXT = re.compile(
 class OpenAI:
     """See the module. timeout: seconds that one attempt may take; attempts: how often a call is tried.
 
-    pace: when an attempt may start, if that is limited.
+    environment: the variables that it depends on; pace: when an attempt may start, if that is limited.
     """
+
+    environment = ("OPENAI_API_KEY", "OPENAI_BASE_URL")
 
     def __init__(
         self,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import count
 from threading import Lock
 from typing import NamedTuple, Protocol
@@ -18,6 +19,19 @@ from cwmb.types import Provider, Reply, Request
 
 MINUTE = 60.0
 LONGEST_PAUSE = 1.0  # seconds: an answer that was shorter than estimated makes room for others before their time
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Requests and tokens in any 60 seconds; None is no limit."""
+
+    requests: int | None = None
+    tokens: int | None = None
+
+    @property
+    def limited(self) -> bool:
+        """Whether anybody ever has to wait."""
+        return self.requests is not None or self.tokens is not None
 
 
 class Turn(NamedTuple):
@@ -40,13 +54,10 @@ class Turns(Protocol):
 
 
 class Minute:
-    """The requests of the last 60 seconds. Safe to use from many threads.
+    """The requests of the last 60 seconds. Safe to use from many threads."""
 
-    requests, tokens: in any 60 seconds, None for no limit.
-    """
-
-    def __init__(self, requests: int | None, tokens: int | None, clock: Callable[[], float] = time.monotonic) -> None:
-        self._requests, self._tokens, self._clock = requests, tokens, clock
+    def __init__(self, rate: Rate, clock: Callable[[], float] = time.monotonic) -> None:
+        self._requests, self._tokens, self._clock = rate.requests, rate.tokens, clock
         self._numbers = count()
         self._started: dict[int, tuple[float, int]] = {}  # when, and how many tokens; in the order of time
         self._lock = Lock()

@@ -13,7 +13,8 @@ from killable import Fault, Killable
 from scripted_server import Behaviour, Body, ScriptedServer, answer
 
 from cwmb.harness.cell import Setup
-from cwmb.harness.executors.local import local
+from cwmb.harness.executors import Ended
+from cwmb.harness.executors.local import run_cell
 from cwmb.harness.matrix import Configuration, Extent, open_run, run_cells
 from cwmb.harness.metering import Budget
 from cwmb.harness.records import Cell, Record
@@ -188,7 +189,10 @@ def run_strategy(sandbox: Sandbox, tmp_path: Path) -> RunStrategy:
         display, stop = display or Silent(), stop or Event()
         configuration = Configuration("scripted", {}, "scripted", "quick", protocol.checksum, budget, "default")
         with open_run(out, configuration, Extent(["CartPole-v1"], seeds)) as opened:
-            execute = local(setup, opened.cell_folder, display, stop.is_set)
+
+            def execute(cell: Cell) -> Ended:
+                return run_cell(setup, cell, opened.cell_folder(cell), display, stop)
+
             return run_cells(opened, protocol, execute, jobs=jobs, display=display, stop=stop)
 
     return run

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scripted_server import ScriptedServer, answer, status
 
 from cwmb.models.openai import OpenAI
-from cwmb.models.pace import MINUTE, Minute, Pace, Paced, paced
+from cwmb.models.pace import MINUTE, Minute, Pace, Paced, Rate, paced
 from cwmb.types import Message, Reply, Request, Sampling, Usage
 
 
@@ -45,7 +45,7 @@ def test_no_minute_has_more_than_allowed(
     requests: int | None, tokens: int | None, asked: list[tuple[int, int]]
 ) -> None:
     clock = Clock()
-    minute = Minute(requests, tokens, clock)
+    minute = Minute(Rate(requests, tokens), clock)
     started: list[tuple[float, int]] = []
     for amount, idle in asked:
         clock.now += idle
@@ -61,7 +61,7 @@ def test_no_minute_has_more_than_allowed(
 
 def test_nobody_waits_for_longer_than_needed() -> None:
     clock = Clock()
-    minute = Minute(3, 100, clock)
+    minute = Minute(Rate(3, 100), clock)
     assert [minute.take(30).seconds for _ in range(3)] == [0, 0, 0]
     clock.now = 10.0
     assert minute.take(1).seconds == 50.0  # three requests
@@ -73,7 +73,7 @@ def test_nobody_waits_for_longer_than_needed() -> None:
 
 def test_the_usage_that_was_reported_makes_room() -> None:
     clock = Clock()
-    minute = Minute(None, 100, clock)
+    minute = Minute(Rate(None, 100), clock)
     turn = minute.take(90)
     assert minute.take(50).seconds == MINUTE
     minute.correct(turn.number, 20)
@@ -87,7 +87,7 @@ def test_the_usage_that_was_reported_makes_room() -> None:
 
 def test_a_request_over_the_limit_goes_alone() -> None:
     clock = Clock()
-    minute = Minute(None, 100, clock)
+    minute = Minute(Rate(None, 100), clock)
     minute.take(1)
     clock.now = 20.0
     assert minute.take(5000).seconds == 40.0
@@ -98,7 +98,7 @@ def test_a_request_over_the_limit_goes_alone() -> None:
 
 def test_pace_estimates_waits_and_corrects() -> None:
     clock = Clock()
-    pace = Pace(Minute(None, 150, clock), clock.pause)
+    pace = Pace(Minute(Rate(None, 150), clock), clock.pause)
     assert pace.ask(request(), lambda: reply(50)) == reply(50)  # estimated as 100
     assert pace.ask(request(), lambda: reply(150)).usage.prompt_tokens == 150
     assert clock.now == 0.0
@@ -108,7 +108,7 @@ def test_pace_estimates_waits_and_corrects() -> None:
 
 def test_an_attempt_that_fails_counts() -> None:
     clock = Clock()
-    pace = Pace(Minute(None, 150, clock), clock.pause)
+    pace = Pace(Minute(Rate(None, 150), clock), clock.pause)
     with pytest.raises(ZeroDivisionError):
         pace.ask(request(), lambda: reply(1 // 0))
     pace.ask(request(), lambda: reply(1))
@@ -129,7 +129,7 @@ def test_a_stop_ends_all_who_wait() -> None:
         if stop.wait(seconds):
             raise Stopped
 
-    pace = Pace(Minute(1, None), pause)
+    pace = Pace(Minute(Rate(1, None)), pause)
     pace.ask(request(), lambda: reply(1))
     ended: list[str] = []
 
@@ -154,7 +154,7 @@ def test_every_attempt_of_an_endpoint_is_paced(monkeypatch: pytest.MonkeyPatch) 
     with ScriptedServer([status(503), answer("hello")]) as server:
         monkeypatch.setenv("OPENAI_BASE_URL", server.url)
         provider = OpenAI("m", sleep=lambda _: None)
-        assert paced(provider, Pace(Minute(1, None, clock), clock.pause)) is provider
+        assert paced(provider, Pace(Minute(Rate(1, None), clock), clock.pause)) is provider
         assert provider.complete(request()).text == "hello"
         assert len(server.bodies) == 2
     assert clock.now == MINUTE
@@ -168,7 +168,7 @@ def test_any_other_provider_is_paced_by_the_call() -> None:
             return reply(1)
 
     clock = Clock()
-    provider = paced(Plugin(), Pace(Minute(1, None, clock), clock.pause))
+    provider = paced(Plugin(), Pace(Minute(Rate(1, None), clock), clock.pause))
     assert isinstance(provider, Paced)
     assert provider.name == "plugin:m"
     assert [provider.complete(request()) for _ in range(3)] == [reply(1)] * 3

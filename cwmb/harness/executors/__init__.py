@@ -1,15 +1,22 @@
-"""Where cells run. An executor is a function that runs one cell, called from as many threads as run at a time."""
+"""Where cells run: in this process or on a cluster. An executor prepares a function that runs one cell."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from functools import partial
+from threading import Event
+from typing import TYPE_CHECKING, Protocol
 
-from cwmb.errors import EndpointRefused
-from cwmb.harness.cell import Stage
+from cwmb.errors import CwmbError, EndpointRefused, unknown
+from cwmb.harness.cell import Assignment, Stage
 from cwmb.harness.records import Cell, Record
-from cwmb.types import Evaluation, Usage
+from cwmb.models.pace import Rate
+from cwmb.types import Evaluation, Provider, Usage
+
+if TYPE_CHECKING:
+    from cwmb.harness.matrix import Run
 
 
 class Display(Protocol):
@@ -41,4 +48,46 @@ class Ended:
 
 
 Execute = Callable[[Cell], Ended]
-"""Runs a cell, whose files but for its record are then in the run's folder. Raises what CellRun.run() raises."""
+"""Runs a cell, whose files but for its record are then in the run's folder. Raises what CellRun.run() raises.
+
+It is called from as many threads as cells run at a time."""
+
+
+class Executor(Protocol):
+    """A place to run cells."""
+
+    def __call__(
+        self,
+        assignment: Assignment,
+        provider: Provider,
+        run: Run,
+        display: Display,
+        stop: Event,
+        *,
+        jobs: int,
+        rate: Rate,
+        unsafe: bool,
+    ) -> AbstractContextManager[Execute]:
+        """Prepare for ``jobs`` cells at a time. rate: of all of them together; unsafe: without a sandbox."""
+        ...
+
+
+def find(name: str, address: str | None) -> Executor:
+    """An executor by its name. address: of the cluster, if not the one that is found without.
+
+    Raises:
+        CwmbError: there is none, or it is not installed.
+    """
+    if name == "local" and address is None:
+        from cwmb.harness.executors.local import threads
+
+        return threads
+    if name == "local":
+        raise CwmbError(f"--address {address} is that of a cluster: add --executor ray")
+    if name == "ray":
+        try:
+            from cwmb.harness.executors.cluster import cluster
+        except ImportError as error:
+            raise CwmbError(f"--executor ray needs Ray ({error}): pip install 'cwmb[scale]'") from error
+        return partial(cluster, address=address)
+    raise unknown("executor", name, ("local", "ray"))

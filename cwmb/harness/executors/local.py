@@ -2,41 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 
 from cwmb.catalog import environment
 from cwmb.errors import EndpointRefused
-from cwmb.harness.cell import CellRun, Setup
+from cwmb.harness.cell import Assignment, CellRun, Setup
 from cwmb.harness.executors import Display, Ended, Execute
 from cwmb.harness.files import Append, append
+from cwmb.harness.matrix import Run
+from cwmb.harness.metering import Interrupted
 from cwmb.harness.records import Cell
+from cwmb.models.pace import Minute, Pace, Rate, Turns, paced
+from cwmb.sandbox import Sandbox
+from cwmb.types import Provider
 
 
-def local(setup: Setup, folder: Callable[[Cell], Path], display: Display, stopping: Callable[[], bool]) -> Execute:
-    """Runs cells in the calling thread, in their folders."""
-
-    def execute(cell: Cell) -> Ended:
-        return run_cell(setup, cell, folder(cell), display, stopping)
-
-    return execute
-
-
-def run_cell(
-    setup: Setup,
-    cell: Cell,
-    folder: Path,
+@contextmanager
+def threads(
+    assignment: Assignment,
+    provider: Provider,
+    run: Run,
     display: Display,
-    stopping: Callable[[], bool],
-    journal: Append = append,
-) -> Ended:
+    stop: Event,
+    *,
+    jobs: int,
+    rate: Rate,
+    unsafe: bool,
+) -> Iterator[Execute]:
+    """Runs cells in the calling threads, in their folders. See Executor."""
+    if rate.limited:
+        provider = in_turn(provider, Minute(rate), stop)
+    with Sandbox(unsafe=unsafe) as sandbox:
+        setup = Setup(**vars(assignment), provider=provider, sandbox=sandbox)
+        yield lambda cell: run_cell(setup, cell, run.cell_folder(cell), display, stop)
+
+
+def run_cell(setup: Setup, cell: Cell, folder: Path, display: Display, stop: Event, journal: Append = append) -> Ended:
     """Run a cell. journal: appends to its ledger. Raises what CellRun.run() raises."""
     cell_run = CellRun(
         setup=setup,
         spec=environment(cell.environment),
         seed=cell.seed,
         folder=folder,
-        stopping=stopping,
+        stopping=stop.is_set,
         watch=lambda **progress: display.search(cell, **progress),
         stage=lambda stage: display.stage(cell, stage),
         journal=journal,
@@ -44,3 +55,13 @@ def run_cell(
     record = cell_run.run()
     trouble = cell_run.meter.trouble
     return Ended(record, trouble if isinstance(trouble, EndpointRefused) else None)
+
+
+def in_turn(provider: Provider, turns: Turns, stop: Event) -> Provider:
+    """A provider that asks when it may, and no more once stop is set: it then raises Interrupted."""
+
+    def pause(seconds: float) -> None:
+        if stop.wait(seconds):
+            raise Interrupted
+
+    return paced(provider, Pace(turns, pause))
