@@ -9,7 +9,7 @@ CWMB      = .venv/bin/cwmb
 comma    := ,
 NAMED     = $(filter-out all,$(subst $(comma), ,$(ENVS)))
 
-.PHONY: eval tables trajectories baselines bench test torture test-wheel
+.PHONY: eval tables trajectories baselines bench growth sweep programs test torture test-wheel
 .DEFAULT_GOAL := eval
 
 eval: .venv/installed
@@ -38,6 +38,18 @@ torture: .venv/installed-dev
 # How fast everything is against a bare loop, and what got slower than results/bench.json (STORE=1 replaces that).
 bench: .venv/installed
 	@.venv/bin/python -m cwmb.bench $(if $(STORE),--store)
+
+# Search strategies on simulated models into results/sweep/: about an hour on one core, of which nothing is lost.
+sweep: .venv/installed-dev
+	@nice .venv/bin/python -m cwmb.studies sweep --jobs $(JOBS)
+
+# Reference programs and faulty ones into results/programs/ and docs/reference.md.
+programs: .venv/installed
+	@nice .venv/bin/python -m cwmb.studies programs
+
+# How cost grows with size: results/bench-growth.json and .svg.
+growth: .venv/installed-dev
+	@.venv/bin/python -m cwmb.bench.growth
 
 test-wheel: .venv/installed-dev
 	tests/wheel.sh

@@ -1,0 +1,86 @@
+"""``python -m cwmb.studies sweep`` and ``programs``: measure what is missing, and write results/ and docs/ anew."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from cwmb.catalog import environment_ids
+from cwmb.data import data_path
+from cwmb.errors import CwmbError
+from cwmb.harness.files import write_whole
+from cwmb.report.render import markdown
+from cwmb.report.table import Table
+from cwmb.sandbox import Sandbox
+from cwmb.studies import programs as programs_study
+from cwmb.studies import programs_report, sweep_report
+from cwmb.studies import sweep as sweep_study
+
+
+@click.group()
+def main() -> None:
+    """Studies of the benchmark itself, none of which needs a language model."""
+
+
+@main.command()
+@click.option("--jobs", default=1, show_default=True, help="Processes.")
+@click.option("--out", default="runs/sweep", show_default=True, help="Keeps each search as soon as it is over.")
+@click.option("--report-only", is_flag=True, help="Write table and figure of the stored searches anew.")
+def sweep(jobs: int, out: str, report_only: bool) -> None:
+    """Search strategies on simulated models of several strengths, into results/sweep/."""
+    folder, console = data_path("results", "sweep"), Console(stderr=True)
+    cells = folder / "cells.csv"
+    if not report_only:
+        found = []
+        for search, outcome in sweep_study.sweep(environment_ids(), Path(out), jobs=jobs):
+            found.append((search, outcome))
+        write_whole(cells, sweep_report.to_csv(found))
+    frame = sweep_report.read_csv(cells)
+    _write(folder / "table.md", [sweep_report.result_table(frame), sweep_report.action_table(frame)])
+    write_whole(folder / "figure.svg", sweep_report.figure(frame))
+    console.print(f"{len(frame)} searches: {folder}", highlight=False)
+
+
+@main.command()
+@click.option("--out", default="runs/programs", show_default=True, help="Keeps each program as soon as it is measured.")
+@click.option("--report-only", is_flag=True, help="Write the tables of the stored measurements anew.")
+def programs(out: str, report_only: bool) -> None:
+    """Reference programs and faulty ones: accuracy, horizon and return, into results/programs/ and docs/."""
+    folder, console = data_path("results", "programs"), Console(stderr=True)
+    file = folder / "programs.csv"
+    if not report_only:
+        with Sandbox(workers=1) as sandbox:
+            found = list(programs_study.measure(environment_ids(), Path(out), sandbox, console.print))
+            seconds = programs_study.reference_seconds(environment_ids(), Path(out), sandbox)
+        write_whole(file, programs_report.to_csv(found, seconds))
+    frame = programs_report.read_csv(file)
+    reference, correlation = programs_report.reference_table(frame), programs_report.correlation_table(frame)
+    _write(folder / "table.md", [reference, correlation])
+    page = data_path("docs", "reference.md")
+    write_whole(page, with_tables(page.read_text(encoding="utf-8"), [reference, correlation]))
+    console.print(f"{len(frame)} programs: {folder} and {page}", highlight=False)
+
+
+def with_tables(text: str, tables: list[Table]) -> str:
+    """A page with the tables between ``<!-- table NAME -->`` and ``<!-- end -->`` replaced.
+
+    Raises:
+        CwmbError: there is no such place.
+    """
+    for table in tables:
+        place = re.search(rf"(?<=<!-- table {table.name} -->\n).*?(?=<!-- end -->)", text, re.DOTALL)
+        if place is None:
+            raise CwmbError(f"the page has no place for a table: add '<!-- table {table.name} -->' and '<!-- end -->'")
+        text = f"{text[: place.start()]}\n{markdown([table])}\n\n{text[place.end() :]}"
+    return text
+
+
+def _write(path: Path, tables: list[Table]) -> None:
+    write_whole(path, markdown(tables) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""The programs at hand, measured: what predicts how well a program can be planned with?
+
+The programs of an environment are the reference program (also the simple one, where there is one), the persistence
+program, and the simple one with more and more of the faults that the simulated model makes. Where planning tells
+nothing (the oracle does not clearly beat the random policy), only the reference program is measured.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from random import Random
+
+import numpy as np
+
+from cwmb import reference, trajectories
+from cwmb.adapters import make
+from cwmb.baselines import baselines
+from cwmb.catalog import environment
+from cwmb.errors import CwmbError
+from cwmb.harness.episodes import normalise, planner_spec
+from cwmb.harness.horizon import program_horizon, recorded_trajectories, simulator_horizon
+from cwmb.harness.judge import Judge
+from cwmb.harness.ledger import Ledger
+from cwmb.harness.planning import plan_episodes, planning
+from cwmb.harness.records import Horizon
+from cwmb.models.faults import with_faults
+from cwmb.protocols import protocol
+from cwmb.sandbox import Sandbox
+from cwmb.scoring import rules, skill
+from cwmb.strategies.persistence import TEMPLATE
+from cwmb.types import Program, Transitions
+
+PROTOCOL = "quick"  # whose scoring rules are those of standard, and whose planning is affordable
+FAULTS = (1, 2, 3, 5, 8)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One program of one environment.
+
+    name: ``reference``, ``simple``, ``persistence`` or ``N faults``; accuracy, skill: on the test split; horizon,
+    simulator: of the program and of the true simulator;
+    return_mean, return_sem, normalised_return, normalised_sem: of planning with it.
+    """
+
+    environment: str
+    name: str
+    accuracy: float
+    skill: float | None
+    horizon: Horizon
+    simulator: Horizon
+    return_mean: float
+    return_sem: float
+    normalised_return: float | None
+    normalised_sem: float | None
+
+
+def measure(
+    names: Sequence[str], folder: Path, sandbox: Sandbox, progress: Callable[[str], None]
+) -> Iterator[Measured]:
+    """Measure the programs of environments. folder: keeps each result, so that the work can go on."""
+    for name in names:
+        ledger = Ledger(folder / name)
+        train = trajectories.transitions(environment(name), "train")
+        for index, (label, program) in enumerate(programs(name, train).items()):
+            if label != "reference" and not _planning_tells(name):
+                continue
+            progress(f"{name}: {label}")
+            run = partial(_measured, sandbox, name, label, program)
+            yield ledger.entry("program", index, program.hash, Measured, run)
+
+
+def reference_seconds(names: Sequence[str], folder: Path, sandbox: Sandbox) -> dict[str, float]:
+    """Seconds that a step of each environment's reference program takes."""
+    found = {}
+    for name in names:
+        program = reference.program(name)
+        run = partial(step_seconds, name, program, sandbox)
+        found[name] = Ledger(folder / name).entry("seconds", 0, program.hash, float, run)
+    return found
+
+
+def step_seconds(name: str, program: Program, sandbox: Sandbox) -> float:
+    """What a step of a program takes while the protocol's planner plans with it: the fastest of three plans."""
+    spec, chosen = environment(name), protocol(PROTOCOL)
+    simulator = make(spec)
+    best = math.inf
+    for index in range(3):
+        observation = simulator.reset(index)
+        spaces = simulator.observation_space, simulator.action_space
+        with sandbox.planning(program, *spaces, planner_spec(spec, chosen), chosen.limits, 0) as session:
+            session.plan(observation)  # the first steps are the slow ones
+            start = time.perf_counter()
+            plan = session.plan(observation)
+            best = min(best, (time.perf_counter() - start) / max(plan.model_steps, 1))
+    return best
+
+
+def programs(name: str, train: Transitions) -> dict[str, Program]:
+    """The programs of an environment by name."""
+    simple = reference.simple(name)
+    found = {"reference": reference.program(name), "simple": simple}
+    rewards, counts = np.unique(train.rewards, return_counts=True)
+    found["persistence"] = Program(TEMPLATE.format(reward=float(rewards[counts.argmax()])))
+    for count in FAULTS:
+        found[f"{count} faults"] = Program(with_faults(simple.source, count, Random(f"{name} {count}")))
+    return {label: p for label, p in found.items() if label != "simple" or p != found["reference"]}
+
+
+def _planning_tells(name: str) -> bool:
+    known = baselines(PROTOCOL).of(name)
+    if known.random is None or known.oracle is None:
+        return False
+    return normalise(known.oracle.mean, known.oracle.sem, known.random, known.oracle)[0] is not None
+
+
+def _measured(sandbox: Sandbox, name: str, label: str, program: Program) -> Measured:
+    spec, chosen = environment(name), protocol(PROTOCOL)
+    simulator, truth = make(spec), trajectories.transitions(spec, "test")
+    recorded = recorded_trajectories(truth, trajectories.transitions(spec, "train"))
+    bounds = baselines(PROTOCOL).of(name).test
+    if bounds is None:
+        raise CwmbError(f"{name} has no baselines under {PROTOCOL}: run 'make baselines PROTOCOL={PROTOCOL}'")
+    judge = Judge(sandbox, chosen, rules(spec, chosen.scoring), simulator.observation_space, simulator.action_space)
+    accuracy = judge.score(program, truth)[0].accuracy
+    result = planning(spec, chosen, plan_episodes(sandbox, spec, chosen, program, workers=1))
+    return Measured(
+        environment=name,
+        name=label,
+        accuracy=accuracy,
+        skill=skill(accuracy, bounds.floor, bounds.ceiling),
+        horizon=program_horizon(judge, program, recorded),
+        simulator=simulator_horizon(simulator, recorded, judge.rules.observation),
+        return_mean=result.return_mean,
+        return_sem=result.return_sem,
+        normalised_return=result.normalised_return,
+        normalised_sem=result.normalised_sem,
+    )

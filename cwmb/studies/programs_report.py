@@ -1,0 +1,157 @@
+"""The programs at hand as tables: the reference programs, and what predicts how well a program can be planned with."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cwmb.catalog import environment_ids
+from cwmb.errors import CwmbError
+from cwmb.harness.horizon import LEVELS
+from cwmb.report.table import Column, Table, Value, estimate, number
+from cwmb.studies.programs import PROTOCOL, Measured
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PREDICTORS = ("accuracy", "skill", *(f"relative_{level}" for level in LEVELS))
+_RESAMPLES = 1000
+
+
+def to_csv(measured: Iterable[Measured], seconds: Mapping[str, float]) -> str:
+    """One line for each program. seconds: of a step of each environment's reference program."""
+    import pandas as pd
+
+    rows = [
+        {
+            "environment": m.environment,
+            "program": m.name,
+            "accuracy": m.accuracy,
+            "skill": m.skill,
+            **{f"horizon_{level}": steps for level, steps in zip(LEVELS, m.horizon.steps, strict=True)},
+            **{f"simulator_{level}": steps for level, steps in zip(LEVELS, m.simulator.steps, strict=True)},
+            "length": m.horizon.length,
+            "return_mean": m.return_mean,
+            "return_sem": m.return_sem,
+            "normalised_return": m.normalised_return,
+            "normalised_sem": m.normalised_sem,
+            "microseconds": round(1e6 * seconds[m.environment], 1) if m.name == "reference" else None,
+        }
+        for m in measured
+    ]
+    text: str = pd.DataFrame(rows).round(6).to_csv(index=False, lineterminator="\n")
+    return text
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """The programs in a file written by to_csv, with their horizons relative to the true simulator's.
+
+    Raises:
+        CwmbError: there is no such file.
+    """
+    import pandas as pd
+
+    try:
+        frame = pd.read_csv(io.StringIO(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise CwmbError(f"{path} is not there: run 'make programs'") from error
+    for level in LEVELS:
+        best = frame[f"simulator_{level}"]
+        frame[f"relative_{level}"] = (frame[f"horizon_{level}"] / best).where(best > 0)
+    return frame
+
+
+def reference_table(frame: pd.DataFrame) -> Table:
+    """The reference program of every environment."""
+    own = frame[frame["program"] == "reference"].set_index("environment")
+    rows: list[tuple[Value, ...]] = []
+    for name in environment_ids():
+        if name not in own.index:
+            continue
+        r: Any = own.loc[name]
+        horizons = "–" if not r["simulator_1"] else f"{r['horizon_1']:g} of {r['simulator_1']:g}"
+        rows.append(
+            (
+                name,
+                float(r["accuracy"]),
+                number(r["skill"]),
+                horizons,
+                number(r["microseconds"]),
+                estimate(r["return_mean"], r["return_sem"]),
+                estimate(r["normalised_return"], r["normalised_sem"]),
+            )
+        )
+    return Table(
+        "reference",
+        "The reference programs. Accuracy and skill: standard's rules on the test set. Horizon: steps that the program "
+        "stays within the tolerance when rolled along recorded actions, of those of the true simulator (medians of ten "
+        f"trajectories). Return, normalised return: planned with under protocol {PROTOCOL}, ± one standard error; – "
+        "where its oracle does not clearly beat the random policy.",
+        (
+            Column("environment", "environment"),
+            Column("accuracy", "accuracy", digits=4),
+            Column("skill", "skill", digits=3),
+            Column("horizon", "horizon"),
+            Column("microseconds", "µs a step", digits=1),
+            Column("return", "return"),
+            Column("normalised", "normalised return"),
+        ),
+        tuple(rows),
+    )
+
+
+def correlation_table(frame: pd.DataFrame) -> Table:
+    """Spearman's rank correlation of the normalised return with what is known without planning."""
+    known = frame.dropna(subset=["normalised_return", *PREDICTORS])
+    rows: list[tuple[Value, ...]] = []
+    for predictor in PREDICTORS:
+        pooled = spearman(known[predictor], known["normalised_return"])
+        groups = [g for _, g in known.groupby("environment") if g[predictor].nunique() > 1]
+        each = [spearman(g[predictor], g["normalised_return"]) for g in groups]
+        within = [correlation for correlation in each if correlation is not None]
+        title = predictor if not predictor.startswith("relative") else f"horizon, {predictor.split('_')[1]} × tolerance"
+        rows.append(
+            (title, pooled, *_interval(known, predictor), float(np.mean(within)) if within else None, len(within))
+        )
+    return Table(
+        "horizon",
+        f"What predicts planning: Spearman's rank correlation of the normalised return under protocol {PROTOCOL} with "
+        f"accuracy, skill and the open-loop horizon relative to the true simulator's, over {len(known)} programs of "
+        f"{known['environment'].nunique()} environments (reference and persistence programs, some with faults). "
+        "Interval: 95 %, environments resampled. Within: mean of the environments' own correlations.",
+        (
+            Column("predictor", "predictor"),
+            Column("pooled", "correlation"),
+            Column("low", "from"),
+            Column("high", "to"),
+            Column("within", "within"),
+            Column("environments", "environments"),
+        ),
+        tuple(rows),
+    )
+
+
+def spearman(a: pd.Series, b: pd.Series) -> float | None:
+    """Spearman's rank correlation, ties sharing their mean rank; None where one of the two is constant."""
+    if a.nunique() < 2 or b.nunique() < 2:
+        return None
+    return float(np.corrcoef(a.rank(), b.rank())[0, 1])
+
+
+def _interval(known: pd.DataFrame, predictor: str) -> tuple[float, float]:
+    import pandas as pd
+
+    rng = np.random.default_rng(0)
+    groups = [g[[predictor, "normalised_return"]] for _, g in known.groupby("environment")]
+    drawn = []
+    for _ in range(_RESAMPLES):
+        sample = pd.concat([groups[i] for i in rng.integers(len(groups), size=len(groups))])
+        value = spearman(sample[predictor], sample["normalised_return"])
+        if value is not None:
+            drawn.append(value)
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return float(low), float(high)

@@ -1,0 +1,223 @@
+"""Search strategies on simulated models, over a sweep of how fallible these are: a test of code that costs no tokens.
+
+Strategies, prompts, extraction and metering are the real ones. To save time a program is judged in one process without
+the audit (what the simulated model writes does not cheat), on a sample of the training transitions while it is searched
+for, and once only however often it is written; so the mistake shown of a program is always the same one. A search ends
+with a program that is as good as the one that the model knows, which is not perfect everywhere. The figures are of the
+whole test split under the scoring rules of the protocol ``standard``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from cwmb import reference, trajectories
+from cwmb.adapters import make
+from cwmb.catalog import EnvironmentSpec, environment
+from cwmb.descriptions import contract, description
+from cwmb.errors import BudgetExhausted
+from cwmb.harness.judge import Judge
+from cwmb.harness.ledger import Ledger
+from cwmb.harness.metering import Budget, Meter, MeteredEvaluate, MeteredModel, SearchOver
+from cwmb.harness.plugins import strategy
+from cwmb.harness.seeds import Purpose, generator
+from cwmb.models.simulated import Simulated
+from cwmb.protocols import protocol
+from cwmb.sandbox import Sandbox
+from cwmb.scoring import rules
+from cwmb.types import Evaluation, Program, Strategy, Task, Transitions
+
+T = TypeVar("T")
+
+# How fallible the simulated model is (see cwmb.models.simulated.Rates).
+POINTS = {
+    "strong": "fault=3.5,repair=0.4",
+    "middle": "fault=6,repair=0.3",
+    "weak": "fault=9,repair=0.2",
+}
+# The strategies with their options, by the labels of the tables.
+CONTENDERS: Mapping[str, tuple[str, Mapping[str, str]]] = {
+    "gif_mcts": ("gif_mcts", {}),
+    "gif_mcts generate=false": ("gif_mcts", {"generate": "false"}),
+    "gif_mcts improve=false": ("gif_mcts", {"improve": "false"}),
+    "gif_mcts fix=false": ("gif_mcts", {"fix": "false"}),
+    "worldcoder": ("worldcoder", {}),
+    "best_of_n": ("best_of_n", {}),
+}
+CALLS = (1, 2, 5, 10, 20, 50)  # after how many the best program is tested; the last one is the budget
+SEEDS = 20
+PROTOCOL = "standard"
+TRAINING_ROWS = 200  # of the sample that a search sees
+STEP_SECONDS = 0.001  # of CPU time for a transition: only endless loops take longer
+_KEPT = 4096  # evaluations in memory
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One search.
+
+    calls: answered; kinds: calls by kind of prompt; generated: mean training score of the programs that generate wrote
+    and that ran, None if there is none; train, test: scores of the best program after each number of calls in CALLS.
+    """
+
+    calls: int
+    kinds: dict[str, int]
+    generated: float | None
+    train: list[float]
+    test: list[float]
+
+
+@dataclass(frozen=True)
+class Search:
+    """Which search it is. point, contender: keys of POINTS and CONTENDERS."""
+
+    environment: str
+    point: str
+    contender: str
+    seed: int
+
+
+def sweep(
+    environments: Sequence[str], folder: Path, *, seeds: int = SEEDS, jobs: int = 1
+) -> Iterator[tuple[Search, Outcome]]:
+    """All searches, as they are done. folder: keeps each one as soon as it is over, so that the sweep can go on.
+
+    jobs: processes, each of which works on one environment at one point.
+    """
+    # Spawned, not forked: each process has a sandbox of its own.
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        pending = [
+            pool.submit(_searches, point, name, folder / point / name, seeds)
+            for point in POINTS
+            for name in environments
+        ]
+        for done in as_completed(pending):
+            yield from done.result()
+
+
+def _searches(point: str, name: str, folder: Path, seeds: int) -> list[tuple[Search, Outcome]]:
+    ledger = Ledger(folder)
+    with Sandbox(workers=1, planners={}) as sandbox:
+        world = World(environment(name), sandbox)
+        return [
+            (
+                search := Search(name, point, contender, seed),
+                ledger.entry(
+                    contender, seed, f"{POINTS[point]} {CALLS} {TRAINING_ROWS}", Outcome, partial(run, world, search)
+                ),
+            )
+            for contender in CONTENDERS
+            for seed in range(seeds)
+        ]
+
+
+class World:
+    """An environment as searches see it: the task, and the scores of programs."""
+
+    def __init__(self, spec: EnvironmentSpec, sandbox: Sandbox) -> None:
+        chosen = protocol(PROTOCOL)
+        simulator = make(spec)
+        quick = replace(chosen, limits=replace(chosen.limits, step_seconds=STEP_SECONDS))
+        self._known = 2.0  # accuracy of the best program that the model knows
+        self._judge = Judge(
+            sandbox, quick, rules(spec, chosen.scoring), simulator.observation_space, simulator.action_space
+        )
+        self._test = at_once(trajectories.transitions(spec, "test"))
+        self.task = Task(
+            environment=spec.id,
+            description=description(spec.id, "default"),
+            contract=contract(),
+            observation_space=simulator.observation_space,
+            action_space=simulator.action_space,
+            train=at_once(sample(trajectories.transitions(spec, "train"), TRAINING_ROWS, spec.id)),
+        )
+        self._known = self._train_score(reference.simple(spec.id)).accuracy
+        self.train_score: Callable[[Program], Evaluation] = lru_cache(_KEPT)(self._train_score)
+        self.test_score: Callable[[Program], float] = lru_cache(_KEPT)(self._test_score)
+
+    def _train_score(self, program: Program) -> Evaluation:
+        feedback = generator(0, self.task.environment, Purpose.FEEDBACK, int(program.hash[:8], 16))
+        found = self._judge.score(program, self.task.train, show=1, feedback=feedback)[0]
+        return replace(found, exact=1.0) if found.accuracy >= self._known else found
+
+    def _test_score(self, program: Program) -> float:
+        return self._judge.score(program, self._test)[0].accuracy
+
+
+def at_once(data: Transitions) -> Transitions:
+    """The same transitions as if all belonged to one time step: they reach a program in fewer, longer messages."""
+    return replace(data, steps=np.zeros_like(data.steps))
+
+
+def sample(data: Transitions, n: int, name: str) -> Transitions:
+    """At most n transitions, at least three of each kind of end and of every frequent reward, in order of time."""
+    if len(data) <= n:
+        return data
+    rng = generator(0, name, Purpose.SEARCH)
+    order = rng.permutation(len(data))
+    kinds = np.unique(np.column_stack([data.terminated, data.rewards]), axis=0, return_inverse=True)[1].ravel()
+    rank = np.empty(len(data), np.int64)  # within its kind, in the random order
+    for kind in range(kinds.max() + 1):
+        members = order[kinds[order] == kind]
+        rank[members] = np.arange(len(members))
+    few = kinds.max() < n // 6  # else rewards are numbers, not classes
+    first = order[np.argsort(rank[order] >= 3, kind="stable")] if few else order
+    return data.take(np.sort(first[:n]))
+
+
+class _Forgetful(Ledger):
+    """Keeps nothing: a search that costs nothing is journaled as a whole."""
+
+    def __init__(self) -> None:
+        pass
+
+    def entry(
+        self,
+        kind: str,
+        index: int,
+        key: str,
+        value_type: type[T],
+        compute: Callable[[], T],
+        extra: Mapping[str, Any] | None = None,
+    ) -> T:
+        return compute()
+
+    def seconds(self, kind: str, index: int) -> float:
+        return 0.0
+
+
+def run(world: World, search: Search) -> Outcome:
+    """Search once."""
+    name, options = CONTENDERS[search.contender]
+    make_strategy: Callable[[], Strategy] = strategy(name, options)[0]
+    provider = Simulated(POINTS[search.point])
+    meter = Meter(Budget(CALLS[-1]), stopping=lambda: False, watch=lambda **_: None)
+    ledger = _Forgetful()
+    llm = MeteredModel(provider, protocol(PROTOCOL).sampling, ledger, meter, search.environment, search.seed)
+    evaluate = MeteredEvaluate(lambda program, index, best: world.train_score(program), ledger, meter)
+    with suppress(BudgetExhausted, SearchOver):
+        make_strategy().search(world.task, llm, evaluate, generator(search.seed, search.environment, Purpose.SEARCH))
+    best = [meter.best(calls) for calls in CALLS]
+    generated = [
+        scored.evaluation.accuracy
+        for scored in meter.scored
+        if meter.asked[scored.calls - 1].prompt.kind == "generate" and not scored.evaluation.raised
+    ]
+    return Outcome(
+        calls=len(meter.asked),
+        kinds=dict(Counter(asked.prompt.kind for asked in meter.asked)),
+        generated=float(np.mean(generated)) if generated else None,
+        train=[scored.evaluation.accuracy if scored else 0.0 for scored in best],
+        # What raises on the sample raises on the test set, too; to see it run into its time limits takes long.
+        test=[world.test_score(s.program) if s and s.evaluation.accuracy > 0 else 0.0 for s in best],
+    )

@@ -1,0 +1,73 @@
+"""The programs at hand: what is stored fits the baselines, and the page shows what is stored."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+import pytest
+
+from cwmb import reference, trajectories
+from cwmb.baselines import baselines
+from cwmb.catalog import environment, environment_ids
+from cwmb.data import data_path
+from cwmb.errors import CwmbError
+from cwmb.models.mending import normalised
+from cwmb.report.table import Column, Table
+from cwmb.studies import programs_report
+from cwmb.studies.__main__ import with_tables
+from cwmb.studies.programs import FAULTS, PROTOCOL, programs
+
+STORED = data_path("results", "programs", "programs.csv")
+
+
+def test_the_programs_of_an_environment_differ() -> None:
+    train = trajectories.transitions(environment("Pusher-v4"), "train")
+    found = programs("Pusher-v4", train)
+    assert list(found) == ["reference", "simple", "persistence", *(f"{n} faults" for n in FAULTS)]
+    assert len({normalised(program.source) for program in found.values()}) == len(found)
+    assert found == programs("Pusher-v4", train)
+    assert "simple" not in programs("Pendulum-v1", trajectories.transitions(environment("Pendulum-v1"), "train"))
+
+
+def test_the_stored_reference_programs_fit_the_baselines() -> None:
+    frame = programs_report.read_csv(STORED)
+    own = frame[frame["program"] == "reference"].set_index("environment")
+    assert sorted(own.index) == sorted(environment_ids()) == sorted(reference.environments())
+    for name in environment_ids():
+        bounds = baselines(PROTOCOL).of(name).test
+        assert bounds is not None
+        assert own.loc[name, "accuracy"] == pytest.approx(bounds.reference, abs=1e-6), name
+        assert own.loc[name, "microseconds"] > 0
+    assert (frame["horizon_1"] <= frame["horizon_10"]).all()
+    assert (frame["horizon_10"] <= frame["horizon_100"]).all()
+    assert (frame["horizon_100"] <= frame["length"]).all()
+
+
+def test_the_page_shows_what_is_stored() -> None:
+    frame = programs_report.read_csv(STORED)
+    page = data_path("docs", "reference.md").read_text(encoding="utf-8")
+    tables = [programs_report.reference_table(frame), programs_report.correlation_table(frame)]
+    assert with_tables(page, tables) == page
+
+
+def test_tables_go_to_their_places() -> None:
+    page = "before\n<!-- table t -->\nold\n<!-- end -->\nbetween\n<!-- table u -->\n<!-- end -->\nafter\n"
+    table = Table("t", "Caption.", (Column("a", "A"),), ((1,),))
+    new = with_tables(page, [table])
+    assert "old" not in new
+    assert new.startswith("before\n<!-- table t -->\n\nCaption.")
+    assert new.endswith("<!-- end -->\nbetween\n<!-- table u -->\n<!-- end -->\nafter\n")
+    assert with_tables(new, [table]) == new
+    with pytest.raises(CwmbError, match="table x"):
+        with_tables(page, [Table("x", "", (Column("a", "A"),), ())])
+
+
+def test_ranks_are_correlated_whatever_the_scale() -> None:
+    a = pd.Series([1.0, 2.0, 3.0, 4.0])
+    assert programs_report.spearman(a, a**9) == pytest.approx(1.0)
+    assert programs_report.spearman(a, -(a**3)) == pytest.approx(-1.0)
+    # Ranks 1, 2.5, 2.5, 4 against 1, 2, 3, 4.
+    ties = programs_report.spearman(pd.Series([1.0, 5.0, 5.0, 9.0]), a)
+    assert ties == pytest.approx(4.5 / math.sqrt(4.5 * 5.0))
+    assert programs_report.spearman(a, pd.Series([1.0] * 4)) is None
