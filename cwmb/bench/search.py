@@ -26,6 +26,7 @@ from cwmb.types import Completion, Evaluation, Failure, Mistake, Program, Prompt
 
 CALLS = 50
 ENVIRONMENT = "CartPole-v1"
+PROMPT = Prompt("generate", ())
 _USAGE = Usage(1, 3000, 0, 700)
 
 
