@@ -14,7 +14,7 @@ from cwmb.bench.planning import planning_probes
 from cwmb.bench.probe import Probe, measure
 from cwmb.bench.processes import memory_probes, startup_probes
 from cwmb.bench.results import changes, load, results, store, stored_path
-from cwmb.bench.scoring import fixed_probe, scoring_probes, throughput_probe
+from cwmb.bench.scoring import beyond, fixed_probe, scoring_probes, throughput_probe
 from cwmb.bench.search import search_probes
 from cwmb.sandbox import Sandbox
 
@@ -44,6 +44,7 @@ def main(to_store: bool, only: str) -> None:
             *memory_probes(),
         ]
         rows = measure([p for p in probes if only in p.name], status.update)
+    rows += beyond(rows)
     new, old = results(rows), load(stored_path())
     show(console, rows, None if old is None else changes(old, new))
     if to_store:

@@ -179,7 +179,7 @@ def measure_all(folder: Path, share: float = 1.0) -> list[Curve]:
 
 
 def draw(curves: Sequence[Curve], path: Path) -> None:
-    """The curves as one figure, both axes logarithmic. Needs matplotlib (extra ``dev``)."""
+    """The curves as one figure, both axes logarithmic. Needs matplotlib (extra ``figures``)."""
     import matplotlib as mpl
 
     mpl.use("Agg")

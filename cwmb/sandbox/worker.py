@@ -121,8 +121,13 @@ def _predict(setup: dict[str, Any], memory: mmap, randomness: Randomness) -> Non
                     set_state(decode_observation(row[1 : 1 + size]))
                 returned = step(decode_action(row[1 + size :]))
                 status = BAD_RETURN
-                observation, reward, done = unpack(returned)
-                reward, done = real(reward, "reward"), truth(done)
+                if type(returned) is not tuple or len(returned) != 3:
+                    unpack(returned)
+                observation, reward, done = returned
+                if type(reward) is not float:
+                    reward = real(reward, "reward")
+                if type(done) is not bool:
+                    done = truth(done)
                 status = BAD_OBSERVATION
                 encode(observation, rows[i])
                 status = OK

@@ -12,14 +12,17 @@ from cwmb.bench.display import cells
 from cwmb.bench.planning import planning_probe
 from cwmb.bench.probe import Probe, Row, measure
 from cwmb.bench.results import Change, changes, load, results, store
+from cwmb.bench.scoring import FIXED, beyond
+from cwmb.catalog import environment
 from cwmb.errors import CwmbError
 from cwmb.protocols import PlannerSpec
 from cwmb.reference import program
 from cwmb.sandbox import Sandbox
+from cwmb.trajectories import transitions
 from cwmb.types import Program
 
 
-def made(name: str, value: float, ratio: float | None, noise: float = 0.0) -> Row:
+def a_row(name: str, value: float, ratio: float | None, noise: float = 0.0) -> Row:
     return Row(name, "ms", value, noise, None if ratio is None else 1.0, ratio, None if ratio is None else noise)
 
 
@@ -39,13 +42,13 @@ def test_every_target_must_be_met(value: float, ratio: float, met: bool) -> None
 
 
 def test_changes_are_those_beyond_the_noise_of_both_runs() -> None:
-    old = results([made("a", 1, 2.0, 0.1), made("b", 1, 2.0, 0.1), made("c", 10, None, 0.1), made("gone", 1, 1.0)])
-    new = results([made("a", 9, 2.25, 0.1), made("b", 1, 3.0, 0.1), made("c", 5, None, 0.1), made("new", 1, 1.0)])
+    old = results([a_row("a", 1, 2.0, 0.1), a_row("b", 1, 2.0, 0.1), a_row("c", 10, None, 0.1), a_row("gone", 1, 1.0)])
+    new = results([a_row("a", 9, 2.25, 0.1), a_row("b", 1, 3.0, 0.1), a_row("c", 5, None, 0.1), a_row("new", 1, 1.0)])
     assert changes(old, new) == [Change("b", 1.5), Change("c", 0.5)]
 
 
 def test_results_are_stored_without_a_trace_of_the_machine(tmp_path: Path) -> None:
-    new = results([made("a", 1, 2.0)])
+    new = results([a_row("a", 1, 2.0)])
     path = tmp_path / "bench.json"
     assert load(path) is None
     store(path, new)
@@ -95,7 +98,16 @@ def test_searches_that_cost_nothing_use_up_their_calls(tmp_path: Path) -> None:
     assert [sum(f'"type": "{kind}"' in line for line in lines) for kind in ("call", "evaluation")] == [7, 7]
 
 
+def test_what_scoring_costs_beyond_what_it_may() -> None:
+    rows = [Row(FIXED, "ms", 7.02, 0.702), Row("score CartPole-v1", "µs/transition", 30.0, 1.0, bare=4.0)]
+    (row,) = beyond(rows)
+    n = len(transitions(environment("CartPole-v1"), "train"))
+    assert row.value == pytest.approx(30.0 - 6.0 - 7020 / n)
+    assert row.value_noise == pytest.approx(1.0 + 702 / n)
+    assert row.met is False
+
+
 def test_the_bare_program_is_the_reference_program() -> None:
-    environment = bare.environment(program("CliffWalking-v0"))
-    environment.set_state(36)
-    assert environment.step(0) == (24, -1.0, False)
+    made = bare.environment(program("CliffWalking-v0"))
+    made.set_state(36)
+    assert made.step(0) == (24, -1.0, False)
