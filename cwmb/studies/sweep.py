@@ -41,9 +41,9 @@ T = TypeVar("T")
 
 # How fallible the simulated model is (see cwmb.models.simulated.Rates).
 POINTS = {
-    "strong": "fault=3.5,repair=0.4",
-    "middle": "fault=6,repair=0.3",
-    "weak": "fault=9,repair=0.2",
+    "strong": "fault=2,repair=0.5",
+    "middle": "fault=3.5,repair=0.4",
+    "weak": "fault=6,repair=0.3",
 }
 # The strategies with their options, by the labels of the tables.
 CONTENDERS: Mapping[str, tuple[str, Mapping[str, str]]] = {
@@ -59,6 +59,7 @@ SEEDS = 20
 PROTOCOL = "standard"
 TRAINING_ROWS = 200  # of the sample that a search sees
 STEP_SECONDS = 0.001  # of CPU time for a transition: only endless loops take longer
+_BLOCK = 5  # seeds that share a process, hence what is known of programs that are written again
 _KEPT = 4096  # evaluations in memory
 
 
@@ -92,20 +93,22 @@ def sweep(
 ) -> Iterator[tuple[Search, Outcome]]:
     """All searches, as they are done. folder: keeps each one as soon as it is over, so that the sweep can go on.
 
-    jobs: processes, each of which works on one environment at one point.
+    jobs: processes, each of which works on a few seeds of one environment at one point.
     """
+    blocks = [range(start, min(start + _BLOCK, seeds)) for start in range(0, seeds, _BLOCK)]
     # Spawned, not forked: each process has a sandbox of its own.
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         pending = [
-            pool.submit(_searches, point, name, folder / point / name, seeds)
+            pool.submit(_searches, point, name, block, folder / point / name / f"seeds-{block[0]}")
             for point in POINTS
             for name in environments
+            for block in blocks
         ]
         for done in as_completed(pending):
             yield from done.result()
 
 
-def _searches(point: str, name: str, folder: Path, seeds: int) -> list[tuple[Search, Outcome]]:
+def _searches(point: str, name: str, seeds: range, folder: Path) -> list[tuple[Search, Outcome]]:
     ledger = Ledger(folder)
     with Sandbox(workers=1, planners={}) as sandbox:
         world = World(environment(name), sandbox)
@@ -113,11 +116,15 @@ def _searches(point: str, name: str, folder: Path, seeds: int) -> list[tuple[Sea
             (
                 search := Search(name, point, contender, seed),
                 ledger.entry(
-                    contender, seed, f"{POINTS[point]} {CALLS} {TRAINING_ROWS}", Outcome, partial(run, world, search)
+                    contender,
+                    seed,
+                    f"{POINTS[point]} {CALLS} {TRAINING_ROWS}",
+                    Outcome,
+                    partial(run, world, search),
                 ),
             )
             for contender in CONTENDERS
-            for seed in range(seeds)
+            for seed in seeds
         ]
 
 
