@@ -15,7 +15,8 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any, TypeVar
 from zlib import crc32
@@ -49,7 +50,7 @@ class Ledger:
         self._trouble: StorageError | None = None
         try:
             make_folder(folder)
-            for entry in read_entries(self.path, repair=True):
+            for entry in _parsed(self.path, repair=True):
                 name = entry["type"], entry["index"]
                 if name in self._entries:
                     raise LedgerError(f"{self.path} has {entry['type']} {entry['index']} twice: {REMEDY}")
@@ -123,7 +124,11 @@ def read_entries(path: Path, *, repair: bool = False) -> list[dict[str, Any]]:
     Raises:
         LedgerError: another line is not an entry.
     """
-    entries = []
+    return list(_parsed(path, repair))
+
+
+def _parsed(path: Path, repair: bool) -> Iterator[dict[str, Any]]:
+    """The entries one by one: what was asked, far longer than what was answered, is not kept by those who resume."""
     for number, line in enumerate(_whole_lines(path, repair), start=1):
         try:
             entry = json.loads(line)
@@ -133,8 +138,7 @@ def read_entries(path: Path, *, repair: bool = False) -> list[dict[str, Any]]:
             whole = False
         if not whole:
             raise LedgerError(f"{path}:{number} is no ledger entry: {REMEDY}")
-        entries.append(entry)
-    return entries
+        yield entry
 
 
 def _read_timings(path: Path) -> dict[tuple[str, int], float]:
@@ -160,8 +164,8 @@ def read_whole(path: Path, *, repair: bool = False) -> bytes:
     return data[:end]
 
 
-def _whole_lines(path: Path, repair: bool) -> list[bytes]:
-    return read_whole(path, repair=repair).split(b"\n")[:-1]
+def _whole_lines(path: Path, repair: bool) -> Iterator[bytes]:
+    return (line[:-1] for line in BytesIO(read_whole(path, repair=repair)))
 
 
 def _checked(line: bytes) -> bytes:
