@@ -48,7 +48,7 @@ def show(console: Console, rows: Sequence[Row], changed: Sequence[Change] | None
     console.print()
     for change in changed:
         word = "slower" if change.factor > 1 else "quicker"
-        console.print(f"{word}: {change.name}, {change.factor:.2f} of what is stored", highlight=False)
+        console.print(f"{word}: {change.name}, {change.factor:.2f} of what is stored", highlight=False, soft_wrap=True)
     if not changed:
         console.print("Nothing differs from what is stored by more than the noise.")
 

@@ -75,7 +75,7 @@ def changes(old: Results, new: Results) -> list[Change]:
         if row.name in before:
             was, was_noise = _compared(before[row.name])
             value, noise = _compared(row)
-            if abs(value - was) > was_noise + noise + LEAST * was:
+            if abs(value - was) > was_noise + noise + LEAST * abs(was):
                 found.append(Change(row.name, value / was))
     return found
 

@@ -81,11 +81,17 @@ def beyond(rows: Sequence[Row]) -> Iterator[Row]:
         if fixed is None or row is None or row.bare is None or observations.size > MOST_DIMENSIONS:
             continue
         n = len(transitions(environment(name), "train"))
+        value = row.value - 1.5 * row.bare - 1e3 * fixed.value / n
+        noise = row.value_noise + 1e3 * fixed.value_noise / n
         yield Row(
             name=f"score {name}: beyond fixed cost and 1.5 x bare",
             unit=row.unit,
-            value=row.value - 1.5 * row.bare - 1e3 * fixed.value / n,
-            value_noise=row.value_noise + 1e3 * fixed.value_noise / n,
+            value=value,
+            value_noise=noise,
+            bare=row.bare,
+            ratio=value / row.bare,
+            ratio_noise=noise / row.bare,
+            against=row.against,
             value_target=FEW,
         )
 

@@ -13,6 +13,7 @@ from time import perf_counter
 import numpy as np
 
 from cwmb import reference
+from cwmb.bench import bare
 from cwmb.bench.probe import Probe, timed
 from cwmb.catalog import environment
 from cwmb.descriptions import contract, description
@@ -118,12 +119,15 @@ def journaled_search(folder: Path, calls: int) -> float:
 
 def search_probes(folder: Path) -> Iterator[Probe]:
     """folder: on the disk that runs are written to."""
+    spec = environment(ENVIRONMENT)
     fresh = (folder / f"search-{i}" for i in count())
     yield Probe(
         name=f"gif_mcts: bookkeeping of {CALLS} calls",
         unit="ms/call",
         scale=1e3 / CALLS,
         ours=lambda: search(CALLS),
+        bare=bare.predictions(reference.program(ENVIRONMENT), spaces(spec), transitions(spec, "train")),
+        against=f"bare loop of {ENVIRONMENT}, a {CALLS}th",
         repeats=15,
         value_target=1.0,
     )
