@@ -93,9 +93,9 @@ def test_it_does_not_join_another_run(tmp_path: Path) -> None:
 
 
 def test_news_are_told_once_and_in_order(keeper: Keeper) -> None:
-    keeper.tell("stage", CELL, {"stage": 1})
-    keeper.tell("search", CELL, {"calls": 2})
-    assert keeper.news() == [("stage", CELL, {"stage": 1}), ("search", CELL, {"calls": 2})]
+    keeper.tell("stage", CELL, 1)
+    keeper.tell("search", CELL, calls=2)
+    assert keeper.news() == [("stage", CELL, (1,), {}), ("search", CELL, (), {"calls": 2})]
     assert keeper.news() == []
 
 

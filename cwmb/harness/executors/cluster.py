@@ -29,7 +29,7 @@ from cwmb.errors import CwmbError, InfrastructureError, StorageError
 from cwmb.harness import provenance
 from cwmb.harness.cell import Assignment, Setup, Stage
 from cwmb.harness.executors import Display, Ended, Execute
-from cwmb.harness.executors.keeper import Attempt, Keeper
+from cwmb.harness.executors.keeper import Attempt, Keeper, News
 from cwmb.harness.executors.local import in_turn, run_cell
 from cwmb.harness.ledger import JOURNALS
 from cwmb.harness.matrix import Run
@@ -118,8 +118,8 @@ def _pulse(keeper: Any, nodes: _Nodes, active: _Active, stop: Event, over: Event
     """What goes on beside the cells: their progress, nodes that come, a stop that must be told to all."""
     while not over.is_set():
         try:
-            for what, cell, about in _get(keeper.news.remote()):
-                active.show(what, cell, about)
+            for news in _get(keeper.news.remote()):
+                active.show(news)
             nodes.refresh()
         except RayActorError as error:
             nodes.fail(InfrastructureError(f"the process that keeps the ledgers has ended: {_first_line(error)}"))
@@ -147,10 +147,10 @@ class _Active:
             with self._lock:
                 self._cells.remove(cell)
 
-    def show(self, what: str, cell: Cell, about: Mapping[str, Any]) -> None:
+    def show(self, news: News) -> None:
         with self._lock:
-            if cell in self._cells:
-                getattr(self._display, what)(cell, **about)
+            if news.cell in self._cells:
+                getattr(self._display, news.what)(news.cell, *news.values, **news.more)
 
 
 # ---------------------------------------------------------------------------------------- the driver's view of nodes
@@ -331,12 +331,12 @@ class _Reporter:
 
     def stage(self, cell: Cell, stage: Stage) -> None:
         """See Display."""
-        self.keeper.tell.remote("stage", cell, {"stage": stage})
+        self.keeper.tell.remote("stage", cell, stage)
 
     def search(self, cell: Cell, *, calls: int, best: Evaluation | None, usage: Usage) -> None:
         """See Display."""
         brief = replace(best, mistakes=()) if best else None
-        self.keeper.tell.remote("search", cell, {"calls": calls, "best": brief, "usage": usage})
+        self.keeper.tell.remote("search", cell, calls=calls, best=brief, usage=usage)
 
     def finish(self, cell: Cell, record: Record) -> None:
         """Said by whoever sent the cell here."""

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 from cwmb.errors import InfrastructureError
 from cwmb.harness.files import append, make_folder, write_whole
@@ -29,6 +29,15 @@ class Attempt:
     journals: Mapping[str, bytes]
 
 
+class News(NamedTuple):
+    """A call of a display's method."""
+
+    what: str
+    cell: Cell
+    values: tuple[Any, ...]
+    more: Mapping[str, Any]
+
+
 class Keeper:
     """See the module. Safe to use from many threads.
 
@@ -41,7 +50,7 @@ class Keeper:
         self._attempts: Counter[Cell] = Counter()
         self._turns: dict[Cell, Lock] = {}  # one operation at a time on the files of a cell
         self._turning = Lock()
-        self._news: list[tuple[str, Cell, Mapping[str, Any]]] = []
+        self._news: list[News] = []
 
     def join(self) -> None:
         """Take part in the run. Raises CwmbError if the lock is another's."""
@@ -79,11 +88,11 @@ class Keeper:
         """See cwmb.models.pace.Turns."""
         self._minute.correct(number, tokens)
 
-    def tell(self, what: str, cell: Cell, about: Mapping[str, Any]) -> None:
+    def tell(self, what: str, cell: Cell, *values: Any, **more: Any) -> None:
         """Report to the display: the method's name and its arguments."""
-        self._news.append((what, cell, about))
+        self._news.append(News(what, cell, values, more))
 
-    def news(self) -> list[tuple[str, Cell, Mapping[str, Any]]]:
+    def news(self) -> list[News]:
         """What was reported since the last time."""
         count = len(self._news)
         news, self._news[:count] = self._news[:count], []
