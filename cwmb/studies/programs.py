@@ -2,12 +2,12 @@
 
 The programs of an environment are the reference program (also the simple one, where there is one), the persistence
 program, and the simple one with more and more of the faults that the simulated model makes. Where planning tells
-nothing (the oracle does not clearly beat the random policy), only the reference program is measured.
+nothing (the oracle does not clearly beat the random policy), only the reference program is measured; Swimmer's faulty
+programs are left out, since planning with one takes minutes.
 """
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -37,6 +37,7 @@ from cwmb.types import Program, Transitions
 
 PROTOCOL = "quick"  # whose scoring rules are those of standard, and whose planning is affordable
 FAULTS = (1, 2, 3, 5, 8)
+SLOW = ("Swimmer-v4",)
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,8 @@ def measure(
         for index, (label, program) in enumerate(programs(name, train).items()):
             if label != "reference" and not _planning_tells(name):
                 continue
+            if label.endswith("faults") and name in SLOW:
+                continue
             progress(f"{name}: {label}")
             run = partial(_measured, sandbox, name, label, program)
             yield ledger.entry("program", index, program.hash, Measured, run)
@@ -89,16 +92,16 @@ def step_seconds(name: str, program: Program, sandbox: Sandbox) -> float:
     """What a step of a program takes while the protocol's planner plans with it: the fastest of three plans."""
     spec, chosen = environment(name), protocol(PROTOCOL)
     simulator = make(spec)
-    best = math.inf
-    for index in range(3):
-        observation = simulator.reset(index)
-        spaces = simulator.observation_space, simulator.action_space
-        with sandbox.planning(program, *spaces, planner_spec(spec, chosen), chosen.limits, 0) as session:
-            session.plan(observation)  # the first steps are the slow ones
+    spaces = simulator.observation_space, simulator.action_space
+    observation = simulator.reset(0)
+    seconds = []
+    with sandbox.planning(program, *spaces, planner_spec(spec, chosen), chosen.limits, 0) as session:
+        session.plan(observation)  # starts the process
+        for _ in range(3):
             start = time.perf_counter()
             plan = session.plan(observation)
-            best = min(best, (time.perf_counter() - start) / max(plan.model_steps, 1))
-    return best
+            seconds.append((time.perf_counter() - start) / max(plan.model_steps, 1))
+    return min(seconds)
 
 
 def programs(name: str, train: Transitions) -> dict[str, Program]:

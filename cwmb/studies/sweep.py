@@ -43,7 +43,6 @@ T = TypeVar("T")
 POINTS = {
     "strong": "fault=2,repair=0.5",
     "middle": "fault=3.5,repair=0.4",
-    "weak": "fault=6,repair=0.3",
 }
 # The strategies with their options, by the labels of the tables.
 CONTENDERS: Mapping[str, tuple[str, Mapping[str, str]]] = {
@@ -51,6 +50,7 @@ CONTENDERS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "gif_mcts generate=false": ("gif_mcts", {"generate": "false"}),
     "gif_mcts improve=false": ("gif_mcts", {"improve": "false"}),
     "gif_mcts fix=false": ("gif_mcts", {"fix": "false"}),
+    "gif_mcts improve_by_gain=true": ("gif_mcts", {"improve_by_gain": "true"}),
     "worldcoder": ("worldcoder", {}),
     "best_of_n": ("best_of_n", {}),
 }
