@@ -30,6 +30,7 @@ from cwmb.collect.policies import (
     value_iteration,
 )
 from cwmb.collect.recording import Policy, Recording, cast, play, random_action
+from cwmb.planners import Stepwise
 from cwmb.planners.cem import CEM
 from cwmb.simulator import Simulator, Snapshot
 from cwmb.trajectories import concatenate
@@ -190,7 +191,7 @@ def _plans(recipe: Recipe, simulator: Simulator, spec: EnvironmentSpec) -> Itera
 
 
 @dataclass(frozen=True)
-class _Here:
+class _Here(Stepwise):
     """The real environment as the model that CEM plans with."""
 
     simulator: Simulator

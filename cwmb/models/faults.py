@@ -10,7 +10,6 @@ import ast
 from collections.abc import Callable, Iterator
 from functools import cache, partial
 from random import Random
-from typing import Any
 
 Make = Callable[[], None]
 Set = Callable[[ast.AST], None]
@@ -67,7 +66,7 @@ def _slots(node: ast.AST) -> list[tuple[ast.AST, Set]]:
 def _collect_slots(node: ast.AST, slots: list[tuple[ast.AST, Set]]) -> None:
     if isinstance(node, ast.Tuple | ast.List | ast.Set) and len(node.elts) > _TABLE:
         return
-    for name in _part_names(type(node)):
+    for name in _part_names(type(node).__name__):
         value = getattr(node, name)
         if type(value) is list:
             for i, item in enumerate(value):
@@ -83,7 +82,7 @@ def _walk(tree: ast.AST) -> list[ast.AST]:
     """What ast.walk yields, but for operators and contexts: these are half of the nodes."""
     found = [tree]
     for node in found:  # which grows meanwhile
-        for name in _part_names(type(node)):
+        for name in _part_names(type(node).__name__):
             value = getattr(node, name)
             if type(value) is list:
                 found += [item for item in value if item is not None]
@@ -93,9 +92,10 @@ def _walk(tree: ast.AST) -> list[ast.AST]:
 
 
 @cache
-def _part_names(kind: Any) -> tuple[str, ...]:
+def _part_names(name: str) -> tuple[str, ...]:
     """The fields of a kind of node that hold nodes, operators and contexts aside."""
-    return () if kind in _WITHOUT_PARTS else tuple(name for name in kind._fields if name not in _PLAIN)
+    kind = getattr(ast, name)
+    return () if kind in _WITHOUT_PARTS else tuple(field for field in kind._fields if field not in _PLAIN)
 
 
 def _functions(tree: ast.AST) -> list[ast.FunctionDef]:
