@@ -68,7 +68,7 @@ def _accuracies(found: Bounds | None) -> tuple[Value, ...]:
 
 def _returns(random: Returns | None, oracle: Returns | None) -> tuple[Value, ...]:
     error = None
-    if random is not None and oracle is not None:
+    if random is not None and oracle is not None and oracle.episodes > 1:
         error = normalise(oracle.mean, oracle.sem, random, oracle)[1]
     hours = sum(r.cpu_seconds for r in (random, oracle) if r is not None) / 3600
     return _estimate(random), _estimate(oracle), oracle.episodes if oracle else None, error, hours or None
