@@ -55,6 +55,13 @@ class EnvironmentBaselines:
     random: Returns | None = None
     oracle: Returns | None = None
 
+    @property
+    def scale(self) -> tuple[Returns, Returns] | None:
+        """What returns are normalised by: random and oracle. None without both, or if the oracle has no error yet."""
+        if self.random is None or self.oracle is None or self.oracle.episodes < 2:
+            return None
+        return self.random, self.oracle
+
 
 @dataclass(frozen=True)
 class Baselines:

@@ -21,8 +21,7 @@ from cwmb.harness.records import score
 from cwmb.harness.seeds import Purpose, generator
 from cwmb.protocols import protocol
 from cwmb.sandbox import Sandbox
-from cwmb.scoring import rules
-from cwmb.types import SPLITS, Evaluation, Mistake, Program, Space, Split, Transitions
+from cwmb.types import SPLITS, Evaluation, Failure, Mistake, Program, Space, Split, Transitions
 
 SHOWN_MISTAKES = 3
 
@@ -49,19 +48,21 @@ def score_program(
     spec, rules_of = environment(env), protocol(protocol_name)
     program = read_program(file)
     truth, train, checksum = _data(spec, split, data)
-    observations, actions = trajectories.spaces(spec)
-    judge = Judge(sandbox, rules_of, rules(spec, rules_of.scoring), observations, actions)
+    judge = Judge.of(sandbox, rules_of, spec)
     evaluation, _ = judge.score(program, truth, generator(0, spec.id, Purpose.AUDIT), show=SHOWN_MISTAKES)
     known = bounds(spec, judge, partial(make, spec), truth, train, checksum)
     rolled = program_horizon(judge, program, recorded_trajectories(truth, train))
     result = score(evaluation, known.floor, known.ceiling, horizon=rolled)
     if as_json:
         fields = ("accuracy", "state", "reward", "done", "exact", "floor", "ceiling", "skill", "n")
-        failure = evaluation.failure
-        brief = {"kind": failure.kind, "message": failure.message} if failure else None
+        failure = _brief(evaluation.failure)
         horizon = {"steps": rolled.steps, "length": rolled.length}
-        return json.dumps({**{name: getattr(result, name) for name in fields}, "horizon": horizon, "failure": brief})
-    return "\n".join(_score_lines(spec, result, evaluation, observations, actions))
+        return json.dumps({**{name: getattr(result, name) for name in fields}, "horizon": horizon, "failure": failure})
+    return "\n".join(_score_lines(spec, result, evaluation, judge.observation_space, judge.action_space))
+
+
+def _brief(failure: Failure | None) -> dict[str, str] | None:
+    return {"kind": failure.kind, "message": failure.message} if failure else None
 
 
 def _data(spec: EnvironmentSpec, split: str, data: str | None) -> tuple[Transitions, Transitions, str]:
@@ -136,9 +137,7 @@ def plan_with_program(
     result = planning(spec, rules_of, plan_episodes(sandbox, spec, rules_of, program, count=episodes))
     if as_json:
         fields = ("return_mean", "return_sem", "normalised_return", "normalised_sem", "episodes", "random_actions")
-        failure = result.failure
-        brief = {"kind": failure.kind, "message": failure.message} if failure else None
-        return json.dumps({**{name: getattr(result, name) for name in fields}, "failure": brief})
+        return json.dumps({**{name: getattr(result, name) for name in fields}, "failure": _brief(result.failure)})
     normalised = (
         "– (the oracle does not clearly beat the random policy here, or was not measured)"
         if result.normalised_return is None

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from cwmb.catalog import EnvironmentSpec
 from cwmb.protocols import ScoringRules
@@ -155,14 +156,19 @@ def mistakes(truth: Transitions, predicted: Predictions, marks: Marks, index: In
 def persistence(truth: Transitions, train: Transitions, rules: Rules) -> Predictions:
     """The trivial program: nothing changes, the most common training reward (ties: the smallest), never done."""
     recorded = train.rewards.astype(np.float32).astype(np.float64) if rules.reward == "float32" else train.rewards
-    values, counts = np.unique(recorded, return_counts=True)
     n = len(truth)
     return Predictions(
         observations=truth.observations.copy(),
-        rewards=np.full(n, values[counts.argmax()]),
+        rewards=np.full(n, most_common(recorded)),
         done=np.zeros(n, dtype=bool),
         status=np.full(n, OK, dtype=np.uint8),
     )
+
+
+def most_common(values: ArrayLike) -> float:
+    """The most common of some numbers [N]; of several the smallest."""
+    found, counts = np.unique(np.asarray(values, dtype=np.float64), return_counts=True)
+    return float(found[counts.argmax()])
 
 
 def skill(accuracy: float, floor: float, ceiling: float) -> float | None:

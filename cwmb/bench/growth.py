@@ -6,7 +6,6 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import process_time
@@ -28,7 +27,7 @@ from cwmb.sandbox import Sandbox
 from cwmb.strategies.gif_mcts import GifMcts
 from cwmb.strategies.gif_mcts.search import Tree
 from cwmb.trajectories import transitions
-from cwmb.types import Program, Reply, Space, Task, Transitions, Usage
+from cwmb.types import Program, Reply, Space, Transitions, Usage
 
 
 @dataclass(frozen=True)
@@ -107,15 +106,7 @@ def selection_by_nodes(largest: int) -> Curve:
 
 def search_by_calls(largest: int) -> Curve:
     """A whole GIF-MCTS search, per call. Its tree gets deeper, and each selection walks down from the root."""
-    points = []
-    for n in sizes(largest, 10):
-        answers, task = search.Answers(n), search.task()
-
-        def work(answers: search.Answers = answers, task: Task = task) -> None:
-            with suppress(search.Over):
-                GifMcts().search(task, search.Model(answers), answers.evaluate, np.random.default_rng(0))
-
-        points.append((n, _cpu(work) / n))
+    points = [(n, search.search(n, _cpu) / n) for n in sizes(largest, 10)]
     return curve("gif_mcts: a search, per call", "calls", "s", points)
 
 

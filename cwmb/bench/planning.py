@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 
 from cwmb.bench import bare
 from cwmb.bench.probe import Probe
 from cwmb.catalog import environment
-from cwmb.planners import create
+from cwmb.harness import episodes
 from cwmb.protocols import PlannerSpec, protocol
 from cwmb.reference import program
 from cwmb.sandbox import Sandbox
@@ -50,8 +49,7 @@ def planning_probe(
     discrete = action_space.kind != "box"
     model = CandidateModel(recorder, observation_space.kind, observation_space.size, discrete)
     rng = np.random.Generator(np.random.PCG64(SEED))
-    low, high = np.array(action_space.low), np.array(action_space.high)
-    made = create(_planner(planner.name), low, high, action_space.dtype, planner.parameters)
+    made = episodes.planner(planner, action_space)
     for plan in range(1 + plans):
         model.begin(observation)
         made.plan(model, rng)
@@ -80,9 +78,3 @@ def planning_probe(
         published=published,
         ratio_target=TARGET,
     )
-
-
-def _planner(name: str) -> Any:
-    from cwmb.harness.plugins import find
-
-    return find("cwmb.planners", "planner", name).load()

@@ -14,7 +14,6 @@ from cwmb.models.extraction import extract
 from cwmb.protocols import protocol
 from cwmb.reference import program
 from cwmb.sandbox import Sandbox
-from cwmb.scoring import rules
 from cwmb.trajectories import spaces, transitions
 from cwmb.types import Program, Transitions
 
@@ -44,8 +43,7 @@ class Environment:
 
 def judge(sandbox: Sandbox, name: str) -> Judge:
     """The judge of an environment under protocol standard."""
-    spec, chosen = environment(name), protocol("standard")
-    return Judge(sandbox, chosen, rules(spec, chosen.scoring), *spaces(spec))
+    return Judge.of(sandbox, protocol("standard"), environment(name))
 
 
 def scoring_probes(sandbox: Sandbox) -> Iterator[Probe]:

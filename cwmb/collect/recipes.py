@@ -17,6 +17,7 @@ from zlib import crc32
 
 import numpy as np
 
+from cwmb.adapters.model import SimulatorModel
 from cwmb.catalog import EnvironmentSpec
 from cwmb.collect.edges import EDGES, Edge
 from cwmb.collect.policies import (
@@ -30,9 +31,8 @@ from cwmb.collect.policies import (
     value_iteration,
 )
 from cwmb.collect.recording import Policy, Recording, cast, play, random_action
-from cwmb.planners import Stepwise
 from cwmb.planners.cem import CEM
-from cwmb.simulator import Simulator, Snapshot
+from cwmb.simulator import Simulator
 from cwmb.trajectories import concatenate
 from cwmb.types import Floats, Split, Transitions
 
@@ -174,7 +174,7 @@ def _plans(recipe: Recipe, simulator: Simulator, spec: EnvironmentSpec) -> Itera
 
         def start(rng: np.random.Generator, planner: CEM = planner) -> Policy:
             here = simulator.snapshot()
-            plan = iter(planner.plan(_Here(simulator, here), rng))
+            plan = iter(planner.plan(SimulatorModel(simulator, here, rng), rng))
             simulator.load(here)
             return lambda _: next(plan)
 
@@ -188,24 +188,6 @@ def _plans(recipe: Recipe, simulator: Simulator, spec: EnvironmentSpec) -> Itera
                 "horizon": horizon,
             },
         )
-
-
-@dataclass(frozen=True)
-class _Here(Stepwise):
-    """The real environment as the model that CEM plans with."""
-
-    simulator: Simulator
-    here: Snapshot
-
-    def reset(self) -> None:
-        self.simulator.load(self.here)
-
-    def step(self, action: Floats) -> tuple[bytes, float, bool]:
-        observation, reward, terminated, _ = self.simulator.step(action)
-        return observation.tobytes(), reward, terminated
-
-    def returns(self, plans: Floats) -> Floats:
-        return self.simulator.returns(self.here, plans)
 
 
 def _random(simulator: Simulator, rng: np.random.Generator, _: Floats) -> Floats:

@@ -11,7 +11,7 @@ from cwmb.catalog import EnvironmentSpec
 from cwmb.harness.judge import Judge
 from cwmb.harness.seeds import Purpose, generator
 from cwmb.reference import program
-from cwmb.scoring import evaluate, persistence
+from cwmb.scoring import evaluate, most_common, persistence
 from cwmb.simulator import Simulator
 from cwmb.types import OK, Predictions, Transitions
 
@@ -93,13 +93,8 @@ def _mode(simulator: Simulator, truth: Transitions, i: int, rng: np.random.Gener
         outcomes.append(simulator.step(truth.actions[i])[:3])
     # The next state counts only where the episode goes on.
     going_on = [o for o in outcomes if not o[2]] or outcomes
-    observation = np.array([_most_common(column) for column in zip(*(o[0] for o in going_on), strict=True)])
-    return observation, _most_common([o[1] for o in outcomes]), bool(_most_common([float(o[2]) for o in outcomes]))
-
-
-def _most_common(values: object) -> float:
-    found, counts = np.unique(np.asarray(values, dtype=np.float64), return_counts=True)
-    return float(found[counts.argmax()])
+    observation = np.array([most_common(column) for column in zip(*(o[0] for o in going_on), strict=True)])
+    return observation, most_common([o[1] for o in outcomes]), bool(most_common([float(o[2]) for o in outcomes]))
 
 
 def _outcome(simulator: Simulator, truth: Transitions, i: int) -> tuple[np.ndarray, float, bool]:

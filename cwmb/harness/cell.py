@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from cwmb import baselines, trajectories
-from cwmb.adapters import make
 from cwmb.catalog import EnvironmentSpec
 from cwmb.descriptions import checksum as description_checksum
 from cwmb.descriptions import contract, description
@@ -42,7 +41,7 @@ from cwmb.models import prompts
 from cwmb.protocols import BenchmarkProtocol
 from cwmb.sandbox import Sandbox
 from cwmb.sandbox.pool import cores
-from cwmb.scoring import Marks, evaluate, persistence, rules
+from cwmb.scoring import Marks, evaluate, persistence
 from cwmb.types import Evaluation, Failure, Program, Provider, Split, Strategy, Task, Transitions
 
 SIMULATED = "simulated"  # the name of the model that is none, in replies and on the command line
@@ -132,18 +131,11 @@ class CellRun:
         (self.folder / "traceback.txt").unlink(missing_ok=True)
         setup, spec = self.setup, self.spec
         self.strategy = setup.strategy()
-        self.simulator = make(spec)
         self.data: dict[Split, Transitions] = {
             "train": trajectories.transitions(spec, "train"),
             "test": trajectories.transitions(spec, "test"),
         }
-        self.judge = Judge(
-            setup.sandbox,
-            setup.protocol,
-            rules(spec, setup.protocol.scoring),
-            self.simulator.observation_space,
-            self.simulator.action_space,
-        )
+        self.judge = Judge.of(setup.sandbox, setup.protocol, spec)
 
     def _searched_and_judged(self) -> Record:
         self.stage(Stage("search", 0, self.setup.budget.calls))
@@ -180,8 +172,8 @@ class CellRun:
             environment=self.spec.id,
             description=description(self.spec.id, setup.descriptions),
             contract=contract(),
-            observation_space=self.simulator.observation_space,
-            action_space=self.simulator.action_space,
+            observation_space=self.judge.observation_space,
+            action_space=self.judge.action_space,
             train=self.data["train"],
         )
         rng = generator(self.seed, self.spec.id, Purpose.SEARCH)

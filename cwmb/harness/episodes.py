@@ -9,7 +9,9 @@ import numpy as np
 
 from cwmb.baselines import Returns
 from cwmb.catalog import EnvironmentSpec
+from cwmb.harness.plugins import find
 from cwmb.harness.seeds import Purpose, generator, number
+from cwmb.planners import Planner, create
 from cwmb.protocols import BenchmarkProtocol, PlannerSpec
 from cwmb.sandbox import Plan
 from cwmb.simulator import Simulator
@@ -36,11 +38,22 @@ def length(spec: EnvironmentSpec, protocol: BenchmarkProtocol) -> int:
 
 def planner_spec(spec: EnvironmentSpec, protocol: BenchmarkProtocol) -> PlannerSpec:
     """The protocol's planner for an environment, its horizon cut to the length of an episode."""
-    planner = protocol.planner(spec.group)
-    parameters = dict(planner.parameters)
+    chosen = protocol.planner(spec.group)
+    parameters = dict(chosen.parameters)
     if "horizon" in parameters:
         parameters["horizon"] = min(parameters["horizon"], length(spec, protocol))
-    return PlannerSpec(planner.name, parameters)
+    return PlannerSpec(chosen.name, parameters)
+
+
+def planner(wanted: PlannerSpec, space: Space) -> Planner:
+    """A planner of a protocol for an action space.
+
+    Raises:
+        CwmbError: there is none of that name.
+        ValueError: a parameter does not exist or has an impossible value.
+    """
+    made = find("cwmb.planners", "planner", wanted.name).load()
+    return create(made, np.array(space.low), np.array(space.high), space.dtype, wanted.parameters)
 
 
 def episode_count(spec: EnvironmentSpec, protocol: BenchmarkProtocol) -> int:

@@ -28,15 +28,7 @@ def recorded_trajectories(test: Transitions, train: Transitions) -> Transitions:
 
 def program_horizon(judge: Judge, program: Program, truth: Transitions) -> Horizon:
     """The horizon of a program on recorded trajectories."""
-    said = judge.sandbox.roll_out(
-        program,
-        judge.observation_space,
-        judge.action_space,
-        truth,
-        judge.protocol.limits,
-        judge.protocol.scoring.seed,
-    )
-    return horizon(truth, said, judge.rules.observation)
+    return horizon(truth, judge.roll_out(program, truth), judge.rules.observation)
 
 
 def simulator_horizon(simulator: Simulator, truth: Transitions, tolerance: float | None) -> Horizon:

@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from cwmb.catalog import EnvironmentSpec
 from cwmb.protocols import BenchmarkProtocol
 from cwmb.sandbox import Sandbox
-from cwmb.scoring import Marks, Rules, compare, evaluate, mistakes
+from cwmb.scoring import Marks, Rules, compare, evaluate, mistakes, rules
+from cwmb.trajectories import spaces
 from cwmb.types import NOT_RUN, Bools, Evaluation, Failure, Floats, Ints, Predictions, Program, Space, Transitions
 
 
@@ -22,16 +24,20 @@ class Judge:
     observation_space: Space
     action_space: Space
 
+    @classmethod
+    def of(cls, sandbox: Sandbox, protocol: BenchmarkProtocol, spec: EnvironmentSpec) -> Judge:
+        """The judge of an environment, whose spaces are those of its data set. Raises CwmbError: see spaces()."""
+        return cls(sandbox, protocol, rules(spec, protocol.scoring), *spaces(spec))
+
     def predict(self, program: Program, truth: Transitions) -> Predictions:
         """What a program says about the transitions. Only their observations and actions reach it."""
-        return self.sandbox.predict(
-            program,
-            self.observation_space,
-            self.action_space,
-            truth,
-            self.protocol.limits,
-            self.protocol.scoring.seed,
-        )
+        limits, seed = self.protocol.limits, self.protocol.scoring.seed
+        return self.sandbox.predict(program, self.observation_space, self.action_space, truth, limits, seed)
+
+    def roll_out(self, program: Program, truth: Transitions) -> Predictions:
+        """What a program says along the actions of whole episodes. Of each only the first observation reaches it."""
+        limits, seed = self.protocol.limits, self.protocol.scoring.seed
+        return self.sandbox.roll_out(program, self.observation_space, self.action_space, truth, limits, seed)
 
     def score(
         self,

@@ -29,19 +29,17 @@ from cwmb.harness.episodes import (
     episode_count,
     length,
     planned_episode,
+    planner,
     planner_seed,
     planner_spec,
     summary,
 )
 from cwmb.harness.files import dumps, locked, write_whole
 from cwmb.harness.judge import Judge
-from cwmb.harness.plugins import find
 from cwmb.harness.provenance import PACKAGES, versions
 from cwmb.harness.seeds import Purpose, generator
-from cwmb.planners import Planner, create
 from cwmb.protocols import BenchmarkProtocol, protocol_names
 from cwmb.sandbox import Plan, Sandbox
-from cwmb.scoring import rules
 from cwmb.types import Floats
 
 RANDOM_EPISODES = 1000
@@ -115,7 +113,7 @@ def _bounds(
     """Of the training and of the test set."""
     progress(f"{spec.id}: floors and ceilings")
     simulator = make(spec)
-    judge = Judge(sandbox, protocol, rules(spec, protocol.scoring), simulator.observation_space, simulator.action_space)
+    judge = Judge.of(sandbox, protocol, spec)
     train, test = trajectories.transitions(spec, "train"), trajectories.transitions(spec, "test")
     return (
         measure_bounds(spec, judge, simulator, train, train, spec.dataset.train_sha256),
@@ -187,8 +185,8 @@ def random_settings(spec: EnvironmentSpec, protocol: BenchmarkProtocol) -> str:
 
 def oracle_settings(spec: EnvironmentSpec, protocol: BenchmarkProtocol) -> str:
     """What the oracle's returns depend on, as a hash."""
-    planner = planner_spec(spec, protocol)
-    return _fingerprint({"planner": planner.name, **planner.parameters, "steps": length(spec, protocol)})
+    wanted = planner_spec(spec, protocol)
+    return _fingerprint({"planner": wanted.name, **wanted.parameters, "steps": length(spec, protocol)})
 
 
 def _fingerprint(settings: Mapping[str, Any]) -> str:
@@ -200,21 +198,12 @@ def _fingerprint(settings: Mapping[str, Any]) -> str:
 def oracle_episode(spec: EnvironmentSpec, protocol: BenchmarkProtocol, index: int) -> Episode:
     """Episode ``index`` of the oracle. It plans on a simulator of its own, set to snapshots of the real one."""
     real, own = make(spec), make(spec)
-    planner_ = planner_spec(spec, protocol)
-    space = real.action_space
-    planner: Planner = create(
-        find("cwmb.planners", "planner", planner_.name).load(),
-        np.array(space.low),
-        np.array(space.high),
-        space.dtype,
-        planner_.parameters,
-    )
-    seed = planner_seed(spec, index)
-    rng = np.random.default_rng(seed)
+    planning = planner(planner_spec(spec, protocol), real.action_space)
+    rng = np.random.default_rng(planner_seed(spec, index))
     hidden = generator(index, spec.id, Purpose.ORACLE)  # what chance decides while planning
 
     def plan(observation: Floats) -> Plan:
         model = SimulatorModel(own, real.snapshot(), hidden)
-        return Plan(planner.plan(model, rng), model_steps=0, failed_steps=0, failure=None)
+        return Plan(planning.plan(model, rng), model_steps=0, failed_steps=0, failure=None)
 
     return planned_episode(real, spec, index, length(spec, protocol), plan)

@@ -121,8 +121,9 @@ def planning(spec: EnvironmentSpec, protocol: BenchmarkProtocol, episodes: Seque
     else:
         mean, sem = summary([e.total for e in episodes]) if episodes else (0.0, 0.0)
     value = error = None
-    if known.random is not None and known.oracle is not None and known.oracle.episodes > 1:  # else it has no error
-        value, error = normalise(mean, sem, known.random, _paired(known.oracle, len(returns)))
+    if known.scale is not None:
+        random, oracle = known.scale
+        value, error = normalise(mean, sem, random, _paired(oracle, len(returns)))
     return Planning(
         returns=returns,
         return_mean=mean,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from cwmb.baselines import Bounds, Returns, baselines
+from cwmb.baselines import Bounds, EnvironmentBaselines, Returns, baselines
 from cwmb.catalog import environment, environment_ids
 from cwmb.harness.episodes import episode_count, normalise
 from cwmb.protocols import protocol
@@ -41,7 +41,7 @@ def baseline_table(protocol_name: str) -> Table:
                 *_accuracies(found.test),
                 *_accuracies(found.train)[:2],
                 found.train.reference if found.train else None,
-                *_returns(found.random, found.oracle),
+                *_returns(found),
             )
         )
         asked = episode_count(environment(name), rules)
@@ -66,12 +66,14 @@ def _accuracies(found: Bounds | None) -> tuple[Value, ...]:
     return found.floor, found.ceiling, found.restored, found.reference, share
 
 
-def _returns(random: Returns | None, oracle: Returns | None) -> tuple[Value, ...]:
+def _returns(found: EnvironmentBaselines) -> tuple[Value, ...]:
     error = None
-    if random is not None and oracle is not None and oracle.episodes > 1:
+    if found.scale is not None:
+        random, oracle = found.scale
         error = normalise(oracle.mean, oracle.sem, random, oracle)[1]
-    hours = sum(r.cpu_seconds for r in (random, oracle) if r is not None) / 3600
-    return _estimate(random), _estimate(oracle), oracle.episodes if oracle else None, error, hours or None
+    hours = sum(r.cpu_seconds for r in (found.random, found.oracle) if r is not None) / 3600
+    episodes = found.oracle.episodes if found.oracle else None
+    return _estimate(found.random), _estimate(found.oracle), episodes, error, hours or None
 
 
 def _estimate(found: Returns | None) -> Estimate | None:

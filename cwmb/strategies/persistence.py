@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cwmb.types import Evaluate, LanguageModel, Program, Task
+from cwmb.scoring import most_common
+from cwmb.types import Evaluate, LanguageModel, Program, Task, Transitions
 
 TEMPLATE = """\
 class Environment:
@@ -21,13 +22,17 @@ class Environment:
 """
 
 
+def program(train: Transitions) -> Program:
+    """The persistence program of a training set."""
+    return Program(TEMPLATE.format(reward=most_common(train.rewards)))
+
+
 @dataclass(frozen=True)
 class Persistence:
     """Predicts the same observation, the most common training reward (of several the smallest), and never an end."""
 
     def search(self, task: Task, llm: LanguageModel, evaluate: Evaluate, rng: np.random.Generator) -> Program | None:
         """The program, the same for every seed."""
-        rewards, counts = np.unique(task.train.rewards, return_counts=True)
-        program = Program(TEMPLATE.format(reward=float(rewards[np.argmax(counts)])))
-        evaluate(program)
-        return program
+        found = program(task.train)
+        evaluate(found)
+        return found

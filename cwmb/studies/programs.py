@@ -15,8 +15,6 @@ from functools import partial
 from pathlib import Path
 from random import Random
 
-import numpy as np
-
 from cwmb import reference, trajectories
 from cwmb.adapters import make
 from cwmb.baselines import baselines
@@ -31,8 +29,8 @@ from cwmb.harness.records import Horizon
 from cwmb.models.faults import with_faults
 from cwmb.protocols import protocol
 from cwmb.sandbox import Sandbox
-from cwmb.scoring import rules, skill
-from cwmb.strategies.persistence import TEMPLATE
+from cwmb.scoring import skill
+from cwmb.strategies import persistence
 from cwmb.types import Program, Transitions
 
 PROTOCOL = "quick"  # whose scoring rules are those of standard, and whose planning is affordable
@@ -108,18 +106,18 @@ def programs(name: str, train: Transitions) -> dict[str, Program]:
     """The programs of an environment by name."""
     simple = reference.simple(name)
     found = {"reference": reference.program(name), "simple": simple}
-    rewards, counts = np.unique(train.rewards, return_counts=True)
-    found["persistence"] = Program(TEMPLATE.format(reward=float(rewards[counts.argmax()])))
+    found["persistence"] = persistence.program(train)
     for count in FAULTS:
         found[f"{count} faults"] = Program(with_faults(simple.source, count, Random(f"{name} {count}")))
     return {label: p for label, p in found.items() if label != "simple" or p != found["reference"]}
 
 
 def _planning_tells(name: str) -> bool:
-    known = baselines(PROTOCOL).of(name)
-    if known.random is None or known.oracle is None:
+    scale = baselines(PROTOCOL).of(name).scale
+    if scale is None:
         return False
-    return normalise(known.oracle.mean, known.oracle.sem, known.random, known.oracle)[0] is not None
+    random, oracle = scale
+    return normalise(oracle.mean, oracle.sem, random, oracle)[0] is not None
 
 
 def _measured(sandbox: Sandbox, name: str, label: str, program: Program) -> Measured:
@@ -129,7 +127,7 @@ def _measured(sandbox: Sandbox, name: str, label: str, program: Program) -> Meas
     bounds = baselines(PROTOCOL).of(name).test
     if bounds is None:
         raise CwmbError(f"{name} has no baselines under {PROTOCOL}: run 'make baselines PROTOCOL={PROTOCOL}'")
-    judge = Judge(sandbox, chosen, rules(spec, chosen.scoring), simulator.observation_space, simulator.action_space)
+    judge = Judge.of(sandbox, chosen, spec)
     accuracy = judge.score(program, truth)[0].accuracy
     result = planning(spec, chosen, plan_episodes(sandbox, spec, chosen, program, workers=1))
     return Measured(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cwmb.catalog import environment_ids
-from cwmb.errors import CwmbError
 from cwmb.harness.horizon import LEVELS
 from cwmb.report.table import Column, Table, Value, estimate, number
 from cwmb.studies.programs import PROTOCOL, Measured
+from cwmb.studies.stored import read_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,12 +52,7 @@ def read_csv(path: Path) -> pd.DataFrame:
     Raises:
         CwmbError: there is no such file.
     """
-    import pandas as pd
-
-    try:
-        frame = pd.read_csv(io.StringIO(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise CwmbError(f"{path} is not there: run 'make programs'") from error
+    frame = read_frame(path, "make programs")
     for level in LEVELS:
         best = frame[f"simulator_{level}"]
         frame[f"relative_{level}"] = (frame[f"horizon_{level}"] / best).where(best > 0)

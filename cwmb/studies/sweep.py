@@ -22,7 +22,6 @@ from typing import Any, TypeVar
 import numpy as np
 
 from cwmb import reference, trajectories
-from cwmb.adapters import make
 from cwmb.catalog import EnvironmentSpec, environment
 from cwmb.descriptions import contract, description
 from cwmb.errors import BudgetExhausted
@@ -34,7 +33,6 @@ from cwmb.harness.seeds import Purpose, generator
 from cwmb.models.simulated import Simulated
 from cwmb.protocols import protocol
 from cwmb.sandbox import Sandbox
-from cwmb.scoring import rules
 from cwmb.types import Evaluation, Program, Strategy, Task, Transitions
 
 T = TypeVar("T")
@@ -133,19 +131,16 @@ class World:
 
     def __init__(self, spec: EnvironmentSpec, sandbox: Sandbox) -> None:
         chosen = protocol(PROTOCOL)
-        simulator = make(spec)
         quick = replace(chosen, limits=replace(chosen.limits, step_seconds=STEP_SECONDS))
         self._known = 2.0  # accuracy of the best program that the model knows
-        self._judge = Judge(
-            sandbox, quick, rules(spec, chosen.scoring), simulator.observation_space, simulator.action_space
-        )
+        self._judge = Judge.of(sandbox, quick, spec)
         self._test = at_once(trajectories.transitions(spec, "test"))
         self.task = Task(
             environment=spec.id,
             description=description(spec.id, "default"),
             contract=contract(),
-            observation_space=simulator.observation_space,
-            action_space=simulator.action_space,
+            observation_space=self._judge.observation_space,
+            action_space=self._judge.action_space,
             train=at_once(sample(trajectories.transitions(spec, "train"), TRAINING_ROWS, spec.id)),
         )
         self._known = self._train_score(reference.simple(spec.id)).accuracy

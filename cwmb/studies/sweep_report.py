@@ -14,6 +14,7 @@ from cwmb.errors import CwmbError
 from cwmb.report.statistics import bootstrap_interval, interquartile_mean, mean
 from cwmb.report.table import Column, Table, Value
 from cwmb.scoring import skill
+from cwmb.studies.stored import read_frame
 from cwmb.studies.sweep import CALLS, CONTENDERS, POINTS, PROTOCOL, TRAINING_ROWS, Outcome, Search
 
 if TYPE_CHECKING:
@@ -59,12 +60,7 @@ def read_csv(path: Path) -> pd.DataFrame:
     Raises:
         CwmbError: there is no such file.
     """
-    import pandas as pd
-
-    try:
-        frame = pd.read_csv(io.StringIO(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise CwmbError(f"{path} is not there: run 'make sweep'") from error
+    frame = read_frame(path, "make sweep")
     known = baselines(BASELINES)
     for calls in CALLS:
         pairs = zip(frame["environment"], frame[f"test_{calls}"], strict=True)
