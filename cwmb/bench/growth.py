@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from time import process_time
+from time import perf_counter
 
 import click
 import numpy as np
@@ -100,13 +100,13 @@ def selection_by_nodes(largest: int) -> Curve:
         child = tree.expand(node, offers[rng.integers(len(offers))], completion, answers.evaluate)
         tree.backup(child)
         if len(tree.nodes) in checkpoints:
-            points.append((len(tree.nodes), least(lambda: _cpu(lambda: tree.select(rng)), 50)))
+            points.append((len(tree.nodes), least(lambda: timed(lambda: tree.select(rng)), 50)))
     return curve("gif_mcts: a selection", "nodes", "s", points)
 
 
 def search_by_calls(largest: int) -> Curve:
     """A whole GIF-MCTS search, per call. Its tree gets deeper, and each selection walks down from the root."""
-    points = [(n, search.search(n, _cpu) / n) for n in sizes(largest, 10)]
+    points = [(n, search.search(n) / n) for n in sizes(largest, 10)]
     return curve("gif_mcts: a search, per call", "calls", "s", points)
 
 
@@ -121,9 +121,9 @@ def ledger_by_calls(folder: Path, largest: int) -> Iterator[Curve]:
         with (place / "ledger.jsonl").open("w") as file:
             for i in range(n):
                 file.write(json.dumps({"type": "call", "index": i, "key": "0" * 64, "value": plain}) + "\n")
-        before, start = _resident(), process_time()
+        before, start = _resident(), perf_counter()
         ledger = Ledger(place)
-        opened.append((n, process_time() - start))
+        opened.append((n, perf_counter() - start))
         held.append((n, max(_resident() - before, 1e5) / 1e6))
 
         counter = iter(range(n, n + 20))
@@ -147,7 +147,7 @@ def tables_by_records(folder: Path, largest: int) -> Curve:
         run = folder / f"records-{n}"
         run.mkdir()
         (run / "records.jsonl").write_text("".join(dumps(_record(i)) + "\n" for i in range(n)))
-        points.append((n, _cpu(lambda run=run: report([run]))))  # type: ignore[misc]
+        points.append((n, timed(lambda run=run: report([run]))))  # type: ignore[misc]
         (run / "records.jsonl").unlink()
     return curve("tables", "records", "s", points[1:])
 
@@ -208,12 +208,6 @@ def main() -> None:
 
 def _training(name: str) -> Transitions:
     return transitions(environment(name), "train")
-
-
-def _cpu(work: Callable[[], object]) -> float:
-    start = process_time()
-    work()
-    return process_time() - start
 
 
 def _resident() -> int:
