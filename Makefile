@@ -9,7 +9,7 @@ CWMB      = .venv/bin/cwmb
 comma    := ,
 NAMED     = $(filter-out all,$(subst $(comma), ,$(ENVS)))
 
-.PHONY: eval tables trajectories baselines bench growth sweep programs test torture test-wheel
+.PHONY: eval tables trajectories baselines bench growth sweep programs planners test torture test-wheel
 .DEFAULT_GOAL := eval
 
 eval: .venv/installed
@@ -46,6 +46,10 @@ sweep: .venv/installed-dev
 # Reference programs and faulty ones into results/programs/ and docs/reference.md.
 programs: .venv/installed
 	@nice .venv/bin/python -m cwmb.studies programs
+
+# Planners of continuous actions on the true environments into results/planners/: hours, of which nothing is lost.
+planners: .venv/installed
+	@nice .venv/bin/python -m cwmb.studies planners $(NAMED)
 
 # How cost grows with size: results/bench-growth.json and .svg.
 growth: .venv/installed-dev

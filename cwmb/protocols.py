@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal
 
@@ -48,10 +48,14 @@ class Limits:
 
 @dataclass(frozen=True)
 class PlannerSpec:
-    """A planner of the entry-point group ``cwmb.planners`` with its parameters."""
+    """A planner of the entry-point group ``cwmb.planners`` with its parameters.
+
+    environments: those parameters that are others in some environments, by the environment's id.
+    """
 
     name: str
     parameters: dict[str, Any]
+    environments: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

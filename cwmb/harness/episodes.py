@@ -39,7 +39,7 @@ def length(spec: EnvironmentSpec, protocol: BenchmarkProtocol) -> int:
 def planner_spec(spec: EnvironmentSpec, protocol: BenchmarkProtocol) -> PlannerSpec:
     """The protocol's planner for an environment, its horizon cut to the length of an episode."""
     chosen = protocol.planner(spec.group)
-    parameters = dict(chosen.parameters)
+    parameters = {**chosen.parameters, **chosen.environments.get(spec.id, {})}
     if "horizon" in parameters:
         parameters["horizon"] = min(parameters["horizon"], length(spec, protocol))
     return PlannerSpec(chosen.name, parameters)

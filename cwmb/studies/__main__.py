@@ -1,4 +1,4 @@
-"""``python -m cwmb.studies sweep`` and ``programs``: measure what is missing, and write results/ and docs/ anew."""
+"""``python -m cwmb.studies sweep|programs|planners``: measure what is missing, and write results/ and docs/ anew."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from cwmb.harness.files import write_whole
 from cwmb.report.render import markdown
 from cwmb.report.table import Table
 from cwmb.sandbox import Sandbox
+from cwmb.studies import planners as planners_study
 from cwmb.studies import programs as programs_study
 from cwmb.studies import programs_report, sweep_report
 from cwmb.studies import sweep as sweep_study
@@ -62,6 +63,22 @@ def programs(out: str, report_only: bool) -> None:
     page = data_path("docs", "reference.md")
     write_whole(page, with_tables(page.read_text(encoding="utf-8"), [reference, correlation]))
     console.print(f"{len(frame)} programs: {folder} and {page}", highlight=False)
+
+
+@main.command()
+@click.argument("names", metavar="[ENV]...", nargs=-1)
+@click.option("--episodes", default=1, show_default=True, help="Of every setting in every environment.")
+@click.option("--report-only", is_flag=True, help="Write the table of the stored trials anew.")
+def planners(names: tuple[str, ...], episodes: int, report_only: bool) -> None:
+    """Planners of continuous actions on the true environments, into results/planners/ and docs/planning.md."""
+    file, console = data_path("results", "planners") / "episodes.csv", Console(stderr=True)
+    if not report_only:
+        wanted = names or planners_study.continuous_environments()
+        planners_study.measure(wanted, tuple(planners_study.SETTINGS), episodes, file, console.print)
+    page = data_path("docs", "planning.md")
+    trials = planners_study.read(file)
+    write_whole(page, with_tables(page.read_text(encoding="utf-8"), [planners_study.table(trials)]))
+    console.print(f"{len(trials)} episodes: {file} and {page}", highlight=False)
 
 
 def with_tables(text: str, tables: list[Table]) -> str:

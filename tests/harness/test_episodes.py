@@ -1,8 +1,13 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from cwmb.baselines import Returns
-from cwmb.harness.episodes import normalise, summary
+from cwmb.catalog import environment, environment_ids
+from cwmb.harness.episodes import normalise, planner, planner_spec, summary
+from cwmb.protocols import PlannerSpec, protocol, protocol_names
+from cwmb.types import Space
 
 
 def test_the_standard_error_is_that_of_the_sample() -> None:
@@ -28,3 +33,24 @@ def test_the_error_includes_both_baselines() -> None:
 def test_it_is_undefined_where_the_oracle_does_not_clearly_beat_random() -> None:
     assert normalise(0.0, 0.0, Returns(0.0, 1.0, 10), Returns(2.8, 1.0, 10)) == (None, None)
     assert normalise(0.0, 0.0, Returns(0.0, 1.0, 10), Returns(2.9, 1.0, 10))[0] == 0.0
+
+
+@pytest.mark.parametrize("name", protocol_names())
+def test_every_protocol_has_a_planner_for_every_environment(name: str) -> None:
+    rules = protocol(name)
+    spaces = {
+        "discrete": Space("discrete", (0.0,), (3.0,), "int64"),
+        "continuous": Space("box", (-1.0, -2.0), (1.0, 2.0), "float32"),
+    }
+    for identifier in environment_ids():
+        spec = environment(identifier)
+        planner(planner_spec(spec, rules), spaces[spec.group])
+    named = set(rules.discrete.environments) | set(rules.continuous.environments)
+    assert named <= set(environment_ids())
+
+
+def test_a_protocol_may_change_parameters_in_some_environments() -> None:
+    changed = PlannerSpec("icem", {"horizon": 30, "samples": 64}, {"Reacher-v4": {"samples": 128}})
+    rules = replace(protocol("standard"), continuous=changed)
+    assert planner_spec(environment("Reacher-v4"), rules).parameters == {"horizon": 30, "samples": 128}
+    assert planner_spec(environment("Hopper-v4"), rules).parameters == {"horizon": 30, "samples": 64}

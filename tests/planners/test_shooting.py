@@ -1,12 +1,8 @@
 """CEM, iCEM and the random planner."""
 
-import tomllib
-from importlib.metadata import entry_points
-
 import numpy as np
 import pytest
 
-from cwmb.data import data_path
 from cwmb.planners import SimulationFailed, create
 from cwmb.planners.cem import CEM
 from cwmb.planners.icem import ICEM, coloured_noise
@@ -236,11 +232,3 @@ def test_random_covers_the_action_space():
     assert (actions >= LOW).all()
     assert (actions <= HIGH).all()
     assert actions.std(axis=0) == pytest.approx((HIGH - LOW) / np.sqrt(12), rel=0.1)
-
-
-@pytest.mark.parametrize("path", sorted(data_path("harness").glob("*.toml")), ids=lambda path: path.stem)
-def test_every_protocol_names_parameters_that_exist(path):
-    protocol = tomllib.loads(path.read_text())
-    for group, low, high, dtype in (("discrete", [0.0], [3.0], "int64"), ("continuous", LOW, HIGH, "float32")):
-        (entry,) = entry_points(group="cwmb.planners", name=protocol[group]["name"])
-        create(entry.load(), low, high, dtype, protocol[group]["parameters"])

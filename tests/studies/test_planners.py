@@ -1,0 +1,48 @@
+"""The planners' study: it makes each trial once, and the page shows what is stored."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from cwmb.catalog import environment
+from cwmb.data import data_path
+from cwmb.harness.episodes import planner_spec
+from cwmb.protocols import protocol
+from cwmb.studies.__main__ import with_tables
+from cwmb.studies.planners import SETTINGS, continuous_environments, measure, read, table
+
+STORED = data_path("results", "planners", "episodes.csv")
+
+
+def test_a_trial_is_made_once_and_again_when_what_it_depends_on_has_changed(tmp_path: Path) -> None:
+    path, said = tmp_path / "episodes.csv", list[str]()
+    measure(["Pendulum-v1"], ["every 5 steps"], 1, path, said.append)
+    measure(["Pendulum-v1"], ["every 5 steps"], 2, path, said.append)
+    assert len(said) == 2
+    first, second = read(path)
+    assert (first.episode, second.episode) == (0, 1)
+    assert first.fingerprint == second.fingerprint
+    path.write_text(path.read_text().replace(first.fingerprint, "of another version", 1))
+    measure(["Pendulum-v1"], ["every 5 steps"], 2, path, said.append)
+    assert len(said) == 3
+    assert [replace(t, seconds=0) for t in read(path)] == [replace(t, seconds=0) for t in (first, second)]
+
+
+def test_the_stored_trials_are_those_of_today_s_settings() -> None:
+    trials = read(STORED)
+    assert {t.setting for t in trials} <= set(SETTINGS)
+    assert {t.environment for t in trials} <= set(continuous_environments())
+    assert len({(t.environment, t.setting, t.episode) for t in trials}) == len(trials) > 50
+
+
+def test_standard_is_among_the_settings_tried() -> None:
+    rules = protocol("standard")
+    for name in continuous_environments():
+        tried = [planner_spec(environment(name), replace(rules, continuous=s)) for s in SETTINGS.values()]
+        assert planner_spec(environment(name), rules) in tried
+
+
+def test_the_page_shows_what_is_stored() -> None:
+    page = data_path("docs", "planning.md").read_text(encoding="utf-8")
+    assert with_tables(page, [table(read(STORED))]) == page
