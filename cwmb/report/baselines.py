@@ -55,8 +55,19 @@ def baseline_table(protocol_name: str) -> Table:
         "the normalised return of a program as good as the oracle would have. CPU hours: of both returns.",
         COLUMNS,
         tuple(rows),
-        (f"Oracles that were not measured to the end: {', '.join(unfinished)} episodes.",) if unfinished else (),
+        (
+            *fewer_episodes(protocol_name),
+            *([f"Oracles that were not measured to the end: {', '.join(unfinished)} episodes."] if unfinished else []),
+        ),
     )
+
+
+def fewer_episodes(protocol_name: str) -> tuple[str, ...]:
+    """A note on the environments in which a protocol plans fewer episodes than in the others, if there are any."""
+    rules = protocol(protocol_name)
+    counts = {name: episode_count(environment(name), rules) for name in environment_ids()}
+    fewer = [f"{name} ({count})" for name, count in counts.items() if count < rules.episodes]
+    return (f"Fewer episodes than the {rules.episodes} of {rules.name}: {', '.join(fewer)}.",) if fewer else ()
 
 
 def _accuracies(found: Bounds | None) -> tuple[Value, ...]:

@@ -11,6 +11,7 @@ import msgspec
 from cwmb.baselines import baselines
 from cwmb.data import data_path
 from cwmb.errors import CwmbError
+from cwmb.report.baselines import fewer_episodes
 from cwmb.report.configuration import Configuration
 from cwmb.report.results import MARKS, average, combined_error, identity, notes
 from cwmb.report.table import Column, Estimate, Table, Value, estimate
@@ -217,7 +218,7 @@ def _raw_returns(ours: Sequence[Configuration]) -> Table:
         "Table 12 of arXiv 2405.15383: returns by environment.",
         tuple(columns),
         tuple(rows),
-        _notes(ours),
+        (*_notes(ours), *(fewer_episodes(ours[0].protocol) if ours else ())),
     )
 
 

@@ -37,3 +37,10 @@ def test_the_table_has_every_environment():
     assert cart["reference_skill"] == 1
     assert cart["oracle"].value == 100
     assert table.notes == ()
+
+
+def test_environments_with_fewer_episodes_are_marked():
+    for name in ("paper", "standard"):
+        (note,) = [n for n in baseline_table(name).notes if n.startswith("Fewer episodes than the 10")]
+        assert "Ant-v4 (3)" in note
+        assert "Reacher-v4" not in note
