@@ -75,24 +75,24 @@ def measure(
 def _store(
     protocol: BenchmarkProtocol, name: str, change: Callable[[EnvironmentBaselines], EnvironmentBaselines]
 ) -> None:
-    """Change what is stored of an environment, and drop what the protocol's or the software's change made wrong."""
+    """Change what is stored of an environment, and drop what a change of the protocol or the software made wrong.
+
+    The returns of other environments stay: another process may have spent hours on them under a newer protocol.
+    """
     path = data_path("results", "baselines", f"{protocol.name}.json")
     with locked(path.parent):
         stored.baselines.cache_clear()
         known = stored.baselines(protocol.name)
-        environments = {n: _valid(n, b, protocol, known.protocol_sha256) for n, b in known.environments.items()}
-        environments[name] = change(environments.get(name, EnvironmentBaselines()))
+        same = known.protocol_sha256 == protocol.checksum
+        environments = {n: b if same else replace(b, train=None, test=None) for n, b in known.environments.items()}
+        environments[name] = change(_valid(name, environments.get(name, EnvironmentBaselines()), protocol))
         merged = Baselines(protocol.name, protocol.checksum, versions(), dict(sorted(environments.items())))
         write_whole(path, _lines(merged))
         stored.baselines.cache_clear()
 
 
-def _valid(
-    name: str, known: EnvironmentBaselines, protocol: BenchmarkProtocol, measured_under: str
-) -> EnvironmentBaselines:
+def _valid(name: str, known: EnvironmentBaselines, protocol: BenchmarkProtocol) -> EnvironmentBaselines:
     spec = environment(name)
-    if measured_under != protocol.checksum:
-        known = replace(known, train=None, test=None)
     if known.random is not None and known.random.settings != random_settings(spec, protocol):
         known = replace(known, random=None)
     if known.oracle is not None and known.oracle.settings != oracle_settings(spec, protocol):
