@@ -218,7 +218,8 @@ def run_many(count: int) -> None:
         for i in range(count):
             sandbox.predict((CRASH, RAISE, HONEST)[i % 3], box(4), discrete(2), DATA, QUICK, 0)
         assert soon(lambda: not descendants(zygote))
-        assert soon(lambda: resources()[:2] == first[:2])
+        # Fewer is no leak: the first count may hold what is just being closed, here or by an earlier test.
+        assert soon(lambda: all(now <= then for now, then in zip(resources()[:2], first[:2], strict=True)))
         assert resources()[2] <= first[2] + 256  # a megabyte
         healthy(sandbox)
 
