@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from cwmb.baselines import Bounds, EnvironmentBaselines, Returns, baselines
 from cwmb.catalog import environment, environment_ids
 from cwmb.harness.episodes import episode_count, normalise
@@ -47,6 +45,9 @@ def baseline_table(protocol_name: str) -> Table:
         asked = episode_count(environment(name), rules)
         if found.oracle is None or found.oracle.episodes < asked:
             unfinished.append(f"{name} {found.oracle.episodes if found.oracle else 0} of {asked}")
+    notes = fewer_episodes(protocol_name)
+    if unfinished:
+        notes += (f"Oracles that were not measured to the end: {', '.join(unfinished)} episodes.",)
     return Table(
         f"baselines-{protocol_name}",
         f"Baselines of protocol {protocol_name}. Accuracies on the test set. Floor: the program that says nothing "
@@ -55,10 +56,7 @@ def baseline_table(protocol_name: str) -> Table:
         "the normalised return of a program as good as the oracle would have. CPU hours: of both returns.",
         COLUMNS,
         tuple(rows),
-        (
-            *fewer_episodes(protocol_name),
-            *([f"Oracles that were not measured to the end: {', '.join(unfinished)} episodes."] if unfinished else []),
-        ),
+        notes,
     )
 
 
@@ -84,10 +82,11 @@ def _returns(found: EnvironmentBaselines) -> tuple[Value, ...]:
         error = normalise(oracle.mean, oracle.sem, random, oracle)[1]
     hours = sum(r.cpu_seconds for r in (found.random, found.oracle) if r is not None) / 3600
     episodes = found.oracle.episodes if found.oracle else None
-    return _estimate(found.random), _estimate(found.oracle), episodes, error, hours or None
+    return returns_estimate(found.random), returns_estimate(found.oracle), episodes, error, hours or None
 
 
-def _estimate(found: Returns | None) -> Estimate | None:
+def returns_estimate(found: Returns | None) -> Estimate | None:
+    """Mean and standard error, which a single episode does not have."""
     if found is None:
         return None
-    return estimate(found.mean, found.sem if found.episodes > 1 else math.nan)
+    return estimate(found.mean, found.sem if found.episodes > 1 else None)

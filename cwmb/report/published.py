@@ -11,7 +11,7 @@ import msgspec
 from cwmb.baselines import baselines
 from cwmb.data import data_path
 from cwmb.errors import CwmbError
-from cwmb.report.baselines import fewer_episodes
+from cwmb.report.baselines import fewer_episodes, returns_estimate
 from cwmb.report.configuration import Configuration
 from cwmb.report.results import MARKS, average, combined_error, identity, notes
 from cwmb.report.table import Column, Estimate, Table, Value, estimate
@@ -211,7 +211,7 @@ def _raw_returns(ours: Sequence[Configuration]) -> Table:
         values: list[Value] = [environment, *(row[key] for key in _RETURNS)]
         if ours:
             known = baselines(ours[0].protocol).of(environment)
-            values += [estimate(r.mean, r.sem) if r else None for r in (known.random, known.oracle)]
+            values += [returns_estimate(known.random), returns_estimate(known.oracle)]
         rows.append((*values, *(_return(c, environment) for c in planned)))
     return Table(
         "published 12",

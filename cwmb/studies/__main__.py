@@ -68,7 +68,7 @@ def programs(out: str, report_only: bool) -> None:
 @main.command()
 @click.argument("names", metavar="[ENV]...", nargs=-1)
 @click.option("--episodes", default=1, show_default=True, help="Of every setting in every environment.")
-@click.option("--report-only", is_flag=True, help="Write the table of the stored trials anew.")
+@click.option("--report-only", is_flag=True, help="Write the tables of what is stored anew.")
 def planners(names: tuple[str, ...], episodes: int, report_only: bool) -> None:
     """Planners of continuous actions on the true environments, into results/planners/ and docs/planning.md."""
     file, console = data_path("results", "planners") / "episodes.csv", Console(stderr=True)
@@ -77,7 +77,8 @@ def planners(names: tuple[str, ...], episodes: int, report_only: bool) -> None:
         planners_study.measure(wanted, tuple(planners_study.SETTINGS), episodes, file, console.print)
     page = data_path("docs", "planning.md")
     trials = planners_study.read(file)
-    write_whole(page, with_tables(page.read_text(encoding="utf-8"), [planners_study.table(trials)]))
+    tables = [planners_study.table(trials), planners_study.oracle_table()]
+    write_whole(page, with_tables(page.read_text(encoding="utf-8"), tables))
     console.print(f"{len(trials)} episodes: {file} and {page}", highlight=False)
 
 

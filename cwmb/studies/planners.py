@@ -10,15 +10,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Any, cast
 
+from cwmb.baselines import Returns, baselines
 from cwmb.catalog import environment, environment_ids
 from cwmb.harness.episodes import summary
 from cwmb.harness.files import locked, write_whole
 from cwmb.harness.measure import oracle_episode, oracle_settings
 from cwmb.protocols import BenchmarkProtocol, PlannerSpec, protocol
-from cwmb.report.table import Column, Estimate, Table, Value, estimate
+from cwmb.report.baselines import returns_estimate
+from cwmb.report.published import published_rows
+from cwmb.report.table import Column, Table, Value
 from cwmb.studies.stored import read_frame
 
 STEPS = 200  # of an episode at most: the paper's CEM takes hours for a thousand
@@ -66,27 +70,20 @@ def measure(
     names: Sequence[str], settings: Sequence[str], episodes: int, path: Path, progress: Callable[[str], None]
 ) -> None:
     """Make the trials that path does not have yet: episode 0 of all first, so that a part of them says something."""
-    for episode in range(episodes):
-        for name in names:
-            for setting in settings:
-                rules = _rules(setting)
-                fingerprint = oracle_settings(environment(name), rules)
-                if any(_key(t) == (name, setting, episode) and t.fingerprint == fingerprint for t in read(path)):
-                    continue
-                trial = _trial(name, setting, rules, episode, fingerprint)
-                _store(path, trial)
-                progress(f"{name}, {setting}: {trial.total:.6g} in {trial.steps} steps, {trial.seconds:.0f} s")
+    for index, name, setting in product(range(episodes), names, settings):
+        fingerprint = oracle_settings(environment(name), rules(setting))
+        if any(_key(t) == (name, setting, index) and t.fingerprint == fingerprint for t in read(path)):
+            continue
+        start = time.process_time()
+        episode = oracle_episode(environment(name), rules(setting), index)
+        seconds = round(time.process_time() - start, 1)
+        _store(path, Trial(name, setting, index, episode.total, episode.steps, seconds, fingerprint))
+        progress(f"{name}, {setting}: {episode.total:.6g} in {episode.steps} steps, {seconds:.0f} s")
 
 
-def _rules(setting: str) -> BenchmarkProtocol:
-    return replace(protocol("standard"), name="planners", continuous=SETTINGS[setting], max_steps=STEPS)
-
-
-def _trial(name: str, setting: str, rules: BenchmarkProtocol, index: int, fingerprint: str) -> Trial:
-    start = time.process_time()
-    episode = oracle_episode(environment(name), rules, index)
-    seconds = round(time.process_time() - start, 1)
-    return Trial(name, setting, index, episode.total, episode.steps, seconds, fingerprint)
+def rules(setting: str) -> BenchmarkProtocol:
+    """What a setting is tried under."""
+    return replace(protocol("standard"), continuous=SETTINGS[setting], max_steps=STEPS)
 
 
 def _key(trial: Trial) -> tuple[str, str, int]:
@@ -116,7 +113,8 @@ def table(trials: Sequence[Trial]) -> Table:
     for name in continuous_environments():
         totals = {s: [t.total for t in trials if (t.environment, t.setting) == (name, s)] for s in SETTINGS}
         if any(totals.values()):
-            rows.append((name, *(_mean(found) for found in totals.values())))
+            found = (Returns(*summary(t), len(t)) if t else None for t in totals.values())
+            rows.append((name, *map(returns_estimate, found)))
     return Table(
         "planners",
         f"Returns of planners on the true environments in episodes of at most {STEPS} steps, ± one standard error "
@@ -127,8 +125,28 @@ def table(trials: Sequence[Trial]) -> Table:
     )
 
 
-def _mean(totals: Sequence[float]) -> Estimate | None:
-    if not totals:
-        return None
-    mean, sem = summary(totals)
-    return estimate(mean, sem if len(totals) > 1 else None)
+def oracle_table() -> Table:
+    """The oracles of whole episodes: the paper's, measured here and as published, and that of ``standard``."""
+    published = {row["environment"]: row["oracle"] for row in published_rows("12")}
+    rows: list[tuple[Value, ...]] = []
+    for name in continuous_environments():
+        ours, paper = baselines("standard").of(name), baselines("paper").of(name).oracle
+        cells: list[Value] = [name, returns_estimate(ours.random), published[name]]
+        for found in (paper, ours.oracle):
+            cells += [returns_estimate(found), found.episodes if found else None]
+        rows.append(tuple(cells))
+    return Table(
+        "oracles",
+        "Returns in whole episodes on the true environments, ± one standard error where there are several episodes. "
+        "Published: the oracle of Table 12 of arXiv 2405.15383, which made the environment anew while planning.",
+        (
+            Column("environment", "environment"),
+            Column("random", "random policy", digits=1),
+            Column("published", "published", digits=1),
+            Column("paper", "paper's CEM", digits=1),
+            Column("paper_episodes", "episodes"),
+            Column("standard", "standard", digits=1),
+            Column("standard_episodes", "episodes"),
+        ),
+        tuple(rows),
+    )
