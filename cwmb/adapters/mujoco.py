@@ -7,7 +7,6 @@ and steps MuJoCo itself. What it needs to know of an environment are its reward 
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 
 from cwmb.adapters.base import GymnasiumSimulator
 from cwmb.catalog import EnvironmentSpec
+from cwmb.machine import cores
 from cwmb.simulator import Snapshot
 from cwmb.types import Floats
 
@@ -40,7 +40,7 @@ class MujocoSimulator(GymnasiumSimulator):
 
     unseen: ClassVar[int] = 0
     contact_forces: ClassVar[bool] = False
-    threads = os.cpu_count() or 1
+    threads = cores()
 
     def __init__(self, spec: EnvironmentSpec) -> None:
         self._spare: list[Any] = []  # simulation data of the threads

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from cwmb.bench.processes import memory_probes, startup_probes
 from cwmb.bench.results import changes, load, results, store, stored_path
 from cwmb.bench.scoring import beyond, fixed_probe, scoring_probes, throughput_probe
 from cwmb.bench.search import search_probes
+from cwmb.machine import cores
 from cwmb.sandbox import Sandbox
 
 
@@ -37,7 +37,7 @@ def main(to_store: bool, only: str) -> None:
             fixed_probe(one),
             *scoring_probes(one),
             throughput_probe(one, 1),
-            throughput_probe(all_cores, len(os.sched_getaffinity(0))),
+            throughput_probe(all_cores, cores()),
             *planning_probes(one),
             *search_probes(Path(folder)),
             *startup_probes(),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from cwmb.data import data_path
 from cwmb.errors import CwmbError
 from cwmb.harness.files import dumps, write_whole
 from cwmb.harness.provenance import versions
+from cwmb.machine import cores
 
 LEAST = 0.05  # a share of the stored value: what is less is no news
 
@@ -40,7 +40,7 @@ class Change:
 
 def results(rows: Sequence[Row]) -> Results:
     """The rows with what they were measured on."""
-    return Results(list(rows), versions(), _cpu(), len(os.sched_getaffinity(0)))
+    return Results(list(rows), versions(), _cpu(), cores())
 
 
 def stored_path() -> Path:

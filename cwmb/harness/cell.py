@@ -37,10 +37,10 @@ from cwmb.harness.metering import (
 )
 from cwmb.harness.records import SCHEMA, Anytime, Planning, Provenance, Record, Score, score
 from cwmb.harness.seeds import Purpose, generator
+from cwmb.machine import cores
 from cwmb.models import prompts
 from cwmb.protocols import BenchmarkProtocol
 from cwmb.sandbox import Sandbox
-from cwmb.sandbox.pool import cores
 from cwmb.scoring import Marks, evaluate, persistence
 from cwmb.types import Evaluation, Failure, Program, Provider, Split, Strategy, Task, Transitions
 

@@ -24,9 +24,9 @@ from cwmb.harness.episodes import (
 from cwmb.harness.ledger import Ledger
 from cwmb.harness.metering import Interrupted
 from cwmb.harness.records import Planning
+from cwmb.machine import cores
 from cwmb.protocols import BenchmarkProtocol
 from cwmb.sandbox import Plan, Sandbox
-from cwmb.sandbox.pool import cores
 from cwmb.types import Floats, Program
 
 

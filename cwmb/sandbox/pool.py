@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 from cwmb.errors import InfrastructureError
+from cwmb.machine import cores
 from cwmb.sandbox.process import LoneProcess, Process, ZygoteDied, ZygoteProcess, one_core
 
 if TYPE_CHECKING:
@@ -94,8 +94,3 @@ def twice(call: Callable[[], _Result]) -> _Result:
             return call()
         except ZygoteDied as error:
             raise InfrastructureError(f"{error}, twice") from None
-
-
-def cores() -> int:
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -20,8 +20,8 @@ from cwmb.harness.files import write_whole
 from cwmb.harness.matrix import Configuration, Extent, open_run, run_cells
 from cwmb.harness.metering import Budget, Interrupted
 from cwmb.harness.records import Cell
+from cwmb.machine import cores
 from cwmb.sandbox import Sandbox
-from cwmb.sandbox.pool import cores
 from cwmb.types import Reply
 
 CELLS = 24
