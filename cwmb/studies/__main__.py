@@ -19,6 +19,7 @@ from cwmb.studies import planners as planners_study
 from cwmb.studies import programs as programs_study
 from cwmb.studies import programs_report, sweep_report
 from cwmb.studies import sweep as sweep_study
+from cwmb.studies.stored import read_frame
 
 
 @click.group()
@@ -29,16 +30,16 @@ def main() -> None:
 @main.command()
 @click.option("--jobs", default=1, show_default=True, help="Processes.")
 @click.option("--out", default="runs/sweep", show_default=True, help="Keeps each search as soon as it is over.")
+@click.option("--point", "points", multiple=True, type=click.Choice(tuple(sweep_study.POINTS)), help="All by default.")
 @click.option("--report-only", is_flag=True, help="Write table and figure of the stored searches anew.")
-def sweep(jobs: int, out: str, report_only: bool) -> None:
+def sweep(jobs: int, out: str, points: tuple[str, ...], report_only: bool) -> None:
     """Search strategies on simulated models of several strengths, into results/sweep/."""
     folder, console = data_path("results", "sweep"), Console(stderr=True)
     cells = folder / "cells.csv"
     if not report_only:
-        found = []
-        for search, outcome in sweep_study.sweep(environment_ids(), Path(out), jobs=jobs):
-            found.append((search, outcome))
-        write_whole(cells, sweep_report.to_csv(found))
+        wanted = points or tuple(sweep_study.POINTS)
+        found = list(sweep_study.sweep(environment_ids(), Path(out), points=wanted, jobs=jobs))
+        write_whole(cells, sweep_report.to_csv(found, read_frame(cells, "make sweep") if cells.exists() else None))
     frame = sweep_report.read_csv(cells)
     _write(folder / "table.md", [sweep_report.result_table(frame), sweep_report.action_table(frame)])
     write_whole(folder / "figure.svg", sweep_report.figure(frame))

@@ -37,10 +37,13 @@ from cwmb.types import Evaluation, Program, Strategy, Task, Transitions
 
 T = TypeVar("T")
 
-# How fallible the simulated model is (see cwmb.models.simulated.Rates).
+# How fallible the simulated model is (see cwmb.models.simulated.Rates): four corners and the middle.
 POINTS = {
     "strong": "fault=2,repair=0.5",
+    "careful": "fault=2,repair=0.3",
     "middle": "fault=3.5,repair=0.4",
+    "mending": "fault=6,repair=0.5",
+    "weak": "fault=6,repair=0.3",
 }
 # The strategies with their options, by the labels of the tables.
 CONTENDERS: Mapping[str, tuple[str, Mapping[str, str]]] = {
@@ -87,7 +90,12 @@ class Search:
 
 
 def sweep(
-    environments: Sequence[str], folder: Path, *, seeds: int = SEEDS, jobs: int = 1
+    environments: Sequence[str],
+    folder: Path,
+    *,
+    points: Sequence[str] = tuple(POINTS),
+    seeds: int = SEEDS,
+    jobs: int = 1,
 ) -> Iterator[tuple[Search, Outcome]]:
     """All searches, as they are done. folder: keeps each one as soon as it is over, so that the sweep can go on.
 
@@ -98,7 +106,7 @@ def sweep(
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         pending = [
             pool.submit(_searches, point, name, block, folder / point / name / f"seeds-{block[0]}")
-            for point in POINTS
+            for point in points
             for name in environments
             for block in blocks
         ]

@@ -31,8 +31,11 @@ LABEL = (
 BINS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.01)
 
 
-def to_csv(results: Iterable[tuple[Search, Outcome]]) -> str:
-    """One line for each search, sorted; scores with five decimals."""
+def to_csv(results: Iterable[tuple[Search, Outcome]], stored: pd.DataFrame | None = None) -> str:
+    """One line for each search, sorted; scores with five decimals.
+
+    stored: what an earlier sweep wrote, kept where its point is not among the results.
+    """
     import pandas as pd
 
     rows = [
@@ -49,8 +52,11 @@ def to_csv(results: Iterable[tuple[Search, Outcome]]) -> str:
         }
         for search, outcome in results
     ]
+    frame = pd.DataFrame(rows)
+    if stored is not None:
+        frame = pd.concat([frame, stored[~stored["point"].isin(frame["point"])]])
     order = ["point", "strategy", "environment", "seed"]
-    text: str = pd.DataFrame(rows).sort_values(order).round(5).to_csv(index=False, lineterminator="\n")
+    text: str = frame.sort_values(order).round(5).to_csv(index=False, lineterminator="\n")
     return text
 
 

@@ -17,6 +17,7 @@ from cwmb.protocols import protocol
 from cwmb.report.render import markdown
 from cwmb.sandbox import Sandbox
 from cwmb.studies import sweep_report
+from cwmb.studies.stored import read_frame
 from cwmb.studies.sweep import CALLS, CONTENDERS, POINTS, PROTOCOL, SEEDS, Outcome, Search, World, run, sample
 from cwmb.types import Program
 
@@ -99,6 +100,16 @@ def test_tables_and_figure_of_a_few_searches(tmp_path: Path) -> None:
     assert "test of code" in figure
     with pytest.raises(CwmbError, match="make sweep"):
         sweep_report.read_csv(tmp_path / "none.csv")
+
+
+def test_a_sweep_of_one_point_keeps_what_is_stored_of_others(tmp_path: Path) -> None:
+    path = tmp_path / "cells.csv"
+    strong = results()
+    weak = [(replace(search, point="weak"), outcome) for search, outcome in strong]
+    path.write_text(sweep_report.to_csv(weak + strong))
+    better = [(search, replace(outcome, train=[1.0] * 6)) for search, outcome in strong]
+    merged = sweep_report.to_csv(better, read_frame(path, "make sweep"))
+    assert merged == sweep_report.to_csv(weak + better)
 
 
 def test_the_scoring_rules_of_the_bounds_are_those_of_the_sweep() -> None:
