@@ -39,7 +39,7 @@ torture: .venv/installed-dev
 bench: .venv/installed
 	@.venv/bin/python -m cwmb.bench $(if $(STORE),--store)
 
-# Search strategies on simulated models into results/sweep/: about an hour on one core, of which nothing is lost.
+# Search strategies on simulated models into results/sweep/: hours, of which nothing is lost.
 sweep: .venv/installed-dev
 	@nice .venv/bin/python -m cwmb.studies sweep --jobs $(JOBS)
 
