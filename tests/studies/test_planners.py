@@ -5,13 +5,23 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from cwmb.baselines import Returns
 from cwmb.catalog import environment
 from cwmb.data import data_path
 from cwmb.harness.episodes import planner_spec
 from cwmb.harness.measure import oracle_settings
 from cwmb.protocols import protocol
 from cwmb.studies.__main__ import with_tables
-from cwmb.studies.planners import SETTINGS, continuous_environments, measure, oracle_table, read, rules, table
+from cwmb.studies.planners import (
+    SETTINGS,
+    continuous_environments,
+    measure,
+    oracle_table,
+    paired_gain,
+    read,
+    rules,
+    table,
+)
 
 STORED = data_path("results", "planners", "episodes.csv")
 
@@ -42,6 +52,16 @@ def test_standard_is_among_the_settings_tried() -> None:
     for name in continuous_environments():
         tried = [planner_spec(environment(name), replace(standard, continuous=s)) for s in SETTINGS.values()]
         assert planner_spec(environment(name), standard) in tried
+
+
+def test_the_gain_of_a_planner_is_taken_over_the_episodes_that_both_have() -> None:
+    ours = Returns(mean=30.0, sem=0.0, episodes=3, returns=[10.0, 20.0, 60.0])
+    theirs = Returns(mean=11.5, sem=0.0, episodes=2, returns=[7.0, 16.0])
+    gain = paired_gain(ours, theirs)
+    assert gain is not None
+    assert (gain.mean, gain.sem, gain.episodes) == (3.5, 0.5, 2)
+    assert paired_gain(ours, None) is None
+    assert paired_gain(None, theirs) is None
 
 
 def test_the_page_shows_what_is_stored() -> None:
