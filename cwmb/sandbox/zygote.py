@@ -55,7 +55,8 @@ class Zygote:
         self._baseline = _address_space()
         gc.collect()
         gc.freeze()  # no garbage collection touches the shared pages
-        self._control.send(wire.READY)
+        with contextlib.suppress(ConnectionError):  # the parent is gone already: the first wait tells
+            self._control.send(wire.READY)
 
     def wait(self) -> None:
         """Wait for messages and deaths, and deal with them."""
@@ -66,7 +67,9 @@ class Zygote:
                 self._bury(fd)
 
     def _fork(self) -> None:
-        message, fds, _, _ = socket.recv_fds(self._control, wire.FORK.size, 4)
+        message, fds = b"", list[int]()
+        with contextlib.suppress(ConnectionError):  # it went without having read that this zygote is ready
+            message, fds, _, _ = socket.recv_fds(self._control, wire.FORK.size, 4)
         if not message:  # the parent is gone, or wants us gone
             for pidfd in self._children:
                 signal.pidfd_send_signal(pidfd, signal.SIGKILL)

@@ -3,8 +3,10 @@
 import contextlib
 import json
 import os
+import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -161,6 +163,20 @@ with Sandbox(workers=1).planning(program, one, one, PlannerSpec("cem", {}), Limi
         family = descendants(parent.pid)
         parent.kill()
     assert soon(lambda: not family & set(processes()))
+
+
+@pytest.mark.parametrize("ready", [True, False], ids=["when-ready", "before"])
+def test_a_zygote_ends_quietly_when_its_parent_goes_while_it_starts(ready: bool) -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    code = f"from cwmb.sandbox.zygote import main; main({theirs.fileno()}, {{}})"
+    command = [sys.executable, "-c", code]
+    with theirs:
+        zygote = subprocess.Popen(command, pass_fds=[theirs.fileno()], stderr=subprocess.PIPE, text=True)
+    if ready:
+        select.select([ours], [], [], 60)  # it has said that it is ready, which nobody reads
+    ours.close()
+    _, said = zygote.communicate(timeout=60)
+    assert (zygote.returncode, said) == (0, "")
 
 
 def test_many_threads_share_a_sandbox() -> None:
