@@ -13,6 +13,7 @@ from cwmb.catalog import environment
 from cwmb.data import data_path
 from cwmb.harness import measure as measuring
 from cwmb.harness.measure import measure, oracle_settings
+from cwmb.harness.provenance import versions
 from cwmb.protocols import PlannerSpec, protocol
 from cwmb.sandbox import Sandbox
 
@@ -59,3 +60,13 @@ def test_another_planner_costs_only_the_returns_of_the_environments_measured_wit
     assert new.oracle is not None
     assert new.oracle.settings == oracle_settings(environment("Blackjack-v1"), changed)
     assert new.random == before.of("Blackjack-v1").random
+
+
+@pytest.mark.parametrize(("package", "again"), [("numpy", False), ("mujoco", True), ("gymnasium", True)])
+def test_returns_hold_until_the_dynamics_may_have_changed(
+    package: str, again: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = environment("CliffWalking-v0")
+    before = oracle_settings(spec, RULES)
+    monkeypatch.setattr(measuring, "versions", lambda: {**versions(), package: "99"})
+    assert (oracle_settings(spec, RULES) != before) == again
