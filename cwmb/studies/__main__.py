@@ -38,7 +38,7 @@ def sweep(jobs: int, out: str, points: tuple[str, ...], report_only: bool) -> No
     cells = folder / "cells.csv"
     if not report_only:
         wanted = points or tuple(sweep_study.POINTS)
-        found = list(sweep_study.sweep(environment_ids(), Path(out), points=wanted, jobs=jobs))
+        found = list(sweep_study.sweep(wanted, environment_ids(), Path(out), jobs=jobs))
         write_whole(cells, sweep_report.to_csv(found, read_frame(cells, "make sweep") if cells.exists() else None))
     frame = sweep_report.read_csv(cells)
     _write(folder / "table.md", [sweep_report.result_table(frame), sweep_report.action_table(frame)])

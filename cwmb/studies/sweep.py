@@ -90,15 +90,11 @@ class Search:
 
 
 def sweep(
-    environments: Sequence[str],
-    folder: Path,
-    *,
-    points: Sequence[str] = tuple(POINTS),
-    seeds: int = SEEDS,
-    jobs: int = 1,
+    points: Sequence[str], environments: Sequence[str], folder: Path, *, seeds: int = SEEDS, jobs: int = 1
 ) -> Iterator[tuple[Search, Outcome]]:
-    """All searches, as they are done. folder: keeps each one as soon as it is over, so that the sweep can go on.
+    """All searches at the points named, as they are done.
 
+    folder: keeps each search as soon as it is over, so that the sweep can go on.
     jobs: processes, each of which works on a few seeds of one environment at one point.
     """
     blocks = [range(start, min(start + _BLOCK, seeds)) for start in range(0, seeds, _BLOCK)]
