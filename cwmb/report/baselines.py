@@ -9,6 +9,8 @@ from cwmb.protocols import protocol
 from cwmb.report.table import Column, Estimate, Table, Value, estimate
 from cwmb.scoring import skill
 
+LOW_CEILING = 0.9  # docs/fidelity.md gives the reason for each that is lower
+
 COLUMNS = (
     Column("environment", "environment"),
     Column("floor", "floor", digits=3),
@@ -45,7 +47,7 @@ def baseline_table(protocol_name: str) -> Table:
         asked = episode_count(environment(name), rules)
         if found.oracle is None or found.oracle.episodes < asked:
             unfinished.append(f"{name} {found.oracle.episodes if found.oracle else 0} of {asked}")
-    notes = fewer_episodes(protocol_name)
+    notes = low_ceilings(protocol_name) + fewer_episodes(protocol_name)
     if unfinished:
         notes += (f"Oracles that were not measured to the end: {', '.join(unfinished)} episodes.",)
     return Table(
@@ -58,6 +60,13 @@ def baseline_table(protocol_name: str) -> Table:
         tuple(rows),
         notes,
     )
+
+
+def low_ceilings(protocol_name: str) -> tuple[str, ...]:
+    """A note on the environments in which no program gets near 1, if there are any."""
+    found = ((name, known.test) for name, known in baselines(protocol_name).environments.items())
+    low = [f"{name} ({test.ceiling:.3f})" for name, test in found if test and test.ceiling < LOW_CEILING]
+    return (f"Ceilings below {LOW_CEILING} (docs/fidelity.md says why): {', '.join(low)}.",) if low else ()
 
 
 def fewer_episodes(protocol_name: str) -> tuple[str, ...]:

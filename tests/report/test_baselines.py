@@ -4,6 +4,7 @@ import pytest
 
 from cwmb.baselines import baselines
 from cwmb.catalog import environment, environment_ids
+from cwmb.data import data_path
 from cwmb.harness.measure import oracle_settings, random_settings
 from cwmb.protocols import protocol, protocol_names
 from cwmb.report.baselines import baseline_table
@@ -36,7 +37,21 @@ def test_the_table_has_every_environment():
     assert cart["ceiling"] == cart["reference"] == 1
     assert cart["reference_skill"] == 1
     assert cart["oracle"].value == 100
-    assert table.notes == ()
+    (note,) = table.notes
+    assert note.startswith("Ceilings below 0.9")
+    assert note.endswith(": Blackjack-v1 (0.797).")
+
+
+@pytest.mark.parametrize("name", protocol_names())
+def test_every_low_ceiling_is_explained(name):
+    _, section = data_path("docs", "fidelity.md").read_text().split("### Ceilings below 0.9\n")
+    explained = section.split("\n## ")[0]
+    (note,) = [n for n in baseline_table(name).notes if n.startswith("Ceilings below 0.9")]
+    for env, found in baselines(name).environments.items():
+        low = min(found.train.ceiling, found.test.ceiling) < 0.9
+        assert (f"{env} (" in note) == low
+        rows = [line for line in explained.splitlines() if env in line and ("| all |" in line or f"`{name}`" in line)]
+        assert not low or rows
 
 
 def test_environments_with_fewer_episodes_are_marked():
