@@ -44,7 +44,7 @@ def test_the_table_has_every_environment():
 
 @pytest.mark.parametrize("name", protocol_names())
 def test_every_low_ceiling_is_explained(name):
-    _, section = data_path("docs", "fidelity.md").read_text().split("### Ceilings below 0.9\n")
+    _, section = data_path("docs", "fidelity.md").read_text(encoding="utf-8").split("### Ceilings below 0.9\n")
     explained = section.split("\n## ")[0]
     (note,) = [n for n in baseline_table(name).notes if n.startswith("Ceilings below 0.9")]
     for env, found in baselines(name).environments.items():
