@@ -17,18 +17,18 @@ SOURCES = [p for p in PACKAGE.rglob("*.py") if not {"reference", "_data"} & set(
 FORBIDDEN = {
     "cwmb.types": ("cwmb.",),
     "cwmb.errors": ("cwmb.",),
-    "cwmb.scoring": ("cwmb.harness", "cwmb.sandbox", "cwmb.models", "cwmb.adapters", "cwmb.report"),
-    "cwmb.adapters": ("cwmb.harness", "cwmb.sandbox", "cwmb.models", "cwmb.strategies", "cwmb.report"),
-    "cwmb.models": ("cwmb.harness", "cwmb.sandbox", "cwmb.strategies", "cwmb.adapters", "cwmb.report"),
-    "cwmb.planners": ("cwmb.harness", "cwmb.sandbox", "cwmb.models", "cwmb.types", "cwmb.adapters", "cwmb.report"),
-    "cwmb.strategies": ("cwmb.harness", "cwmb.sandbox", "cwmb.adapters", "cwmb.report", "cwmb.trajectories"),
-    "cwmb.sandbox": ("cwmb.harness", "cwmb.models", "cwmb.strategies", "cwmb.report", "cwmb.trajectories"),
-    "cwmb.harness": ("cwmb.report", "cwmb.cli", "cwmb.commands"),
-    "cwmb.report": ("cwmb.cli", "cwmb.commands", "cwmb.sandbox"),
+    "cwmb.judging.scoring": ("cwmb.harness", "cwmb.sandbox", "cwmb.models", "cwmb.worlds", "cwmb.report"),
+    "cwmb.worlds": ("cwmb.harness", "cwmb.sandbox", "cwmb.models", "cwmb.strategies", "cwmb.report"),
+    "cwmb.models": ("cwmb.harness", "cwmb.sandbox", "cwmb.strategies", "cwmb.worlds", "cwmb.report"),
+    "cwmb.planners": ("cwmb.harness", "cwmb.sandbox", "cwmb.models", "cwmb.types", "cwmb.worlds", "cwmb.report"),
+    "cwmb.strategies": ("cwmb.harness", "cwmb.sandbox", "cwmb.worlds", "cwmb.report", "cwmb.benchmark.trajectories"),
+    "cwmb.sandbox": ("cwmb.harness", "cwmb.models", "cwmb.strategies", "cwmb.report", "cwmb.benchmark.trajectories"),
+    "cwmb.harness": ("cwmb.report", "cwmb.cli", "cwmb.cli.commands"),
+    "cwmb.report": ("cwmb.cli", "cwmb.cli.commands", "cwmb.sandbox"),
 }
 # The real environments, and the only places that may touch them.
 SIMULATORS = ("gymnasium", "mujoco")
-MAY_SIMULATE = ("cwmb.adapters", "cwmb.collect", "cwmb.harness.measure", "cwmb.world_model")
+MAY_SIMULATE = ("cwmb.worlds", "cwmb.collect", "cwmb.harness.measure", "cwmb.world_model")
 
 
 def module(path: Path) -> str:

@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cwmb.adapters import make
-from cwmb.baselines import baselines
-from cwmb.catalog import environment
-from cwmb.harness.bounds import restored_predictions
-from cwmb.protocols import protocol
-from cwmb.scoring import Rules, evaluate, persistence, rules
-from cwmb.trajectories import transitions
+from cwmb.benchmark.baselines import baselines
+from cwmb.benchmark.catalog import environment
+from cwmb.benchmark.protocols import protocol
+from cwmb.benchmark.trajectories import transitions
+from cwmb.judging.bounds import restored_predictions
+from cwmb.judging.scoring import Rules, evaluate, persistence, rules
 from cwmb.types import Transitions
+from cwmb.worlds import make
 
 FOLDER = Path(__file__).parents[2] / "shared" / "paper_transitions"
 FLOORS = {

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from cwmb import reference
-from cwmb.adapters import make
-from cwmb.catalog import environment, environment_ids
+from cwmb.benchmark.catalog import environment, environment_ids
 from cwmb.errors import CwmbError
-from cwmb.simulator import Simulator
+from cwmb.worlds import make
+from cwmb.worlds.simulator import Simulator
 
 # What was measured on random-policy transitions at a tolerance of 1e-5: shares of observation elements, rewards and
 # ends predicted right. Pusher misses the moving object, Reacher the turns of its elbow beyond half a circle, and the

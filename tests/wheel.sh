@@ -10,7 +10,7 @@ trap 'rm -rf "$folder"' EXIT
 cd "$folder"
 "$folder/venv/bin/cwmb" eval --strategy gif_mcts --model simulated --envs CliffWalking-v0,Pendulum-v1 --budget 2
 test "$(wc -l < runs/gif_mcts-simulated-quick/records.jsonl)" = 2
-case "$("$folder/venv/bin/python" -c 'import cwmb.data; print(cwmb.data.data_root())')" in
+case "$("$folder/venv/bin/python" -c 'import cwmb.benchmark.data; print(cwmb.benchmark.data.data_root())')" in
   "$folder"/*) echo "the wheel works on its own: $(du -h "$folder"/cwmb-*.whl | cut -f1)" ;;
   *) echo "the wheel found its data elsewhere" >&2; exit 1 ;;
 esac

@@ -16,17 +16,17 @@ import numpy as np
 from cwmb.bench import search
 from cwmb.bench.probe import timed
 from cwmb.bench.scoring import judge
-from cwmb.catalog import environment, environment_ids
-from cwmb.data import data_path
+from cwmb.benchmark.catalog import environment, environment_ids
+from cwmb.benchmark.data import data_path
+from cwmb.benchmark.protocols import protocol
+from cwmb.benchmark.trajectories import transitions
 from cwmb.harness.files import dumps, write_whole
 from cwmb.harness.ledger import Ledger
 from cwmb.harness.records import SCHEMA, Planning, Provenance, Record, Score
-from cwmb.protocols import protocol
 from cwmb.reference import program
 from cwmb.sandbox import Sandbox
 from cwmb.strategies.gif_mcts import GifMcts
 from cwmb.strategies.gif_mcts.search import Tree
-from cwmb.trajectories import transitions
 from cwmb.types import Program, Reply, Space, Transitions, Usage
 
 

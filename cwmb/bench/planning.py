@@ -9,13 +9,13 @@ import numpy as np
 
 from cwmb.bench import bare
 from cwmb.bench.probe import Probe
-from cwmb.catalog import environment
+from cwmb.benchmark.catalog import environment
+from cwmb.benchmark.protocols import PlannerSpec, protocol
+from cwmb.benchmark.trajectories import spaces, transitions
 from cwmb.harness import episodes
-from cwmb.protocols import PlannerSpec, protocol
 from cwmb.reference import program
 from cwmb.sandbox import Sandbox
 from cwmb.sandbox.model import CandidateModel
-from cwmb.trajectories import spaces, transitions
 
 SEED = 0
 PLANS = 4  # in a session: those with a memory plan otherwise from the second one on

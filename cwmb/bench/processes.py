@@ -60,15 +60,15 @@ def memory_probes() -> Iterator[Probe]:
 
 def hold() -> dict[str, float]:
     """Do once what a worker does for Humanoid-v4. Returns bytes: peak of this process, of a program's, and both."""
-    from cwmb.adapters import make
     from cwmb.bench.scoring import judge
-    from cwmb.catalog import environment
+    from cwmb.benchmark.catalog import environment
+    from cwmb.benchmark.protocols import protocol
+    from cwmb.benchmark.trajectories import transitions
     from cwmb.harness.episodes import planned_episode
-    from cwmb.protocols import protocol
     from cwmb.reference import program
     from cwmb.sandbox import Sandbox
-    from cwmb.trajectories import transitions
     from cwmb.types import SPLITS
+    from cwmb.worlds import make
 
     name = "Humanoid-v4"
     spec, reference, chosen = environment(name), program(name), protocol("quick")

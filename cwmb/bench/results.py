@@ -10,8 +10,8 @@ from pathlib import Path
 import msgspec
 
 from cwmb.bench.probe import Row
+from cwmb.benchmark.data import data_path
 from cwmb.conversion import convert
-from cwmb.data import data_path
 from cwmb.errors import CwmbError
 from cwmb.harness.files import dumps, write_whole
 from cwmb.harness.provenance import versions

@@ -8,13 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 from cwmb.bench import bare
 from cwmb.bench.probe import Probe, Row, timed
-from cwmb.catalog import environment
-from cwmb.harness.judge import Judge
+from cwmb.benchmark.catalog import environment
+from cwmb.benchmark.protocols import protocol
+from cwmb.benchmark.trajectories import spaces, transitions
+from cwmb.judging.judge import Judge
 from cwmb.models.extraction import extract
-from cwmb.protocols import protocol
 from cwmb.reference import program
 from cwmb.sandbox import Sandbox
-from cwmb.trajectories import spaces, transitions
 from cwmb.types import Program, Transitions
 
 # µs a transition of the paper's code, from the times of its right programs on its data sets, on two cores.

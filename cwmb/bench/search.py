@@ -15,14 +15,14 @@ import numpy as np
 from cwmb import reference
 from cwmb.bench import bare
 from cwmb.bench.probe import Probe, timed
-from cwmb.catalog import environment
-from cwmb.descriptions import contract, description
+from cwmb.benchmark.catalog import environment
+from cwmb.benchmark.descriptions import contract, description
+from cwmb.benchmark.protocols import protocol
+from cwmb.benchmark.trajectories import spaces, transitions
 from cwmb.errors import BudgetExhausted
 from cwmb.harness.ledger import Ledger
 from cwmb.harness.metering import Budget, Meter, MeteredEvaluate, MeteredModel
-from cwmb.protocols import protocol
 from cwmb.strategies.gif_mcts import GifMcts
-from cwmb.trajectories import spaces, transitions
 from cwmb.types import Completion, Evaluation, Failure, Mistake, Program, Prompt, Reply, Request, Task, Usage
 
 CALLS = 50

@@ -12,16 +12,16 @@ from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 
-from cwmb.adapters import make
-from cwmb.catalog import EnvironmentSpec, environment
+from cwmb.benchmark.catalog import EnvironmentSpec, environment
+from cwmb.benchmark.data import data_path
+from cwmb.benchmark.trajectories import checksum, concatenate, dataset, dataset_folder, read
 from cwmb.collect.determined import determined
 from cwmb.collect.recipes import FIRST_SEED, recordings
 from cwmb.collect.storage import rewrite_determined, write
-from cwmb.data import data_path
 from cwmb.errors import CwmbError
-from cwmb.simulator import Simulator
-from cwmb.trajectories import checksum, concatenate, dataset, dataset_folder, read
 from cwmb.types import SPLITS, Split, Transitions
+from cwmb.worlds import make
+from cwmb.worlds.simulator import Simulator
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from functools import reduce
 
 import numpy as np
 
-from cwmb.catalog import EnvironmentSpec
-from cwmb.protocols import protocol
-from cwmb.scoring import compare, rules
-from cwmb.simulator import Simulator
+from cwmb.benchmark.catalog import EnvironmentSpec
+from cwmb.benchmark.protocols import protocol
+from cwmb.judging.scoring import compare, rules
 from cwmb.types import OK, Bools, Predictions, Transitions
+from cwmb.worlds.simulator import Simulator
 
 # So many that a card with probability 1/13 is missed on less than one row in 10 ** 8.
 DRAWS = 256

@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from cwmb.simulator import Simulator
 from cwmb.types import Floats
+from cwmb.worlds.simulator import Simulator
 
 Controller = Callable[[Floats], int]
 

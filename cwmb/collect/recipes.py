@@ -17,8 +17,8 @@ from zlib import crc32
 
 import numpy as np
 
-from cwmb.adapters.model import SimulatorModel
-from cwmb.catalog import EnvironmentSpec
+from cwmb.benchmark.catalog import EnvironmentSpec
+from cwmb.benchmark.trajectories import concatenate
 from cwmb.collect.edges import EDGES, Edge
 from cwmb.collect.policies import (
     Controller,
@@ -32,9 +32,9 @@ from cwmb.collect.policies import (
 )
 from cwmb.collect.recording import Policy, Recording, cast, play, random_action
 from cwmb.planners.cem import CEM
-from cwmb.simulator import Simulator
-from cwmb.trajectories import concatenate
 from cwmb.types import Floats, Split, Transitions
+from cwmb.worlds.oracle import SimulatorModel
+from cwmb.worlds.simulator import Simulator
 
 EPSILONS = tuple(1 - i / 9 for i in range(10))
 CEM_ITERATIONS = (0, 2, 3, 4, 5, 8, 12, 16, 20, 25)

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from cwmb.simulator import Simulator
 from cwmb.types import Floats, Space, Transitions
+from cwmb.worlds.simulator import Simulator
 
 Policy = Callable[[Floats], Floats]  # from an observation [D] to an action [A]
 

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 import cwmb
-from cwmb.catalog import EnvironmentSpec
+from cwmb.benchmark.catalog import EnvironmentSpec
 from cwmb.collect.recording import Recording
-from cwmb.simulator import Simulator
 from cwmb.types import Floats, Space, Transitions
+from cwmb.worlds.simulator import Simulator
 
 COMPRESS_ABOVE = 1024  # bytes; below, a compressed block would be larger than its contents
 

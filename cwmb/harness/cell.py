@@ -14,15 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from cwmb import baselines, trajectories
-from cwmb.catalog import EnvironmentSpec
-from cwmb.descriptions import checksum as description_checksum
-from cwmb.descriptions import contract, description
+from cwmb.benchmark import baselines, trajectories
+from cwmb.benchmark.catalog import EnvironmentSpec
+from cwmb.benchmark.descriptions import checksum as description_checksum
+from cwmb.benchmark.descriptions import contract, description
+from cwmb.benchmark.protocols import BenchmarkProtocol
 from cwmb.errors import BudgetExhausted, CwmbError, InfrastructureError, StorageError
 from cwmb.harness import provenance
 from cwmb.harness.files import Append, append, write_whole
-from cwmb.harness.horizon import program_horizon, recorded_trajectories
-from cwmb.harness.judge import Judge
 from cwmb.harness.ledger import Ledger
 from cwmb.harness.metering import (
     Budget,
@@ -36,12 +35,13 @@ from cwmb.harness.metering import (
     Watcher,
 )
 from cwmb.harness.records import SCHEMA, Anytime, Planning, Provenance, Record, Score, score
-from cwmb.harness.seeds import Purpose, generator
+from cwmb.judging.horizon import program_horizon, recorded_trajectories
+from cwmb.judging.judge import Judge
+from cwmb.judging.scoring import Marks, evaluate, persistence
 from cwmb.machine import cores
 from cwmb.models import prompts
-from cwmb.protocols import BenchmarkProtocol
 from cwmb.sandbox import Sandbox
-from cwmb.scoring import Marks, evaluate, persistence
+from cwmb.seeds import Purpose, generator
 from cwmb.types import Evaluation, Failure, Program, Provider, Split, Strategy, Task, Transitions
 
 SIMULATED = "simulated"  # the name of the model that is none, in replies and on the command line

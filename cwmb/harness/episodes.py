@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cwmb.baselines import Returns
-from cwmb.catalog import EnvironmentSpec
+from cwmb.benchmark.baselines import Returns
+from cwmb.benchmark.catalog import EnvironmentSpec
+from cwmb.benchmark.protocols import BenchmarkProtocol, PlannerSpec
 from cwmb.harness.plugins import find
-from cwmb.harness.seeds import Purpose, generator, number
 from cwmb.planners import Planner, create
-from cwmb.protocols import BenchmarkProtocol, PlannerSpec
 from cwmb.sandbox import Plan
-from cwmb.simulator import Simulator
+from cwmb.seeds import Purpose, generator, number
 from cwmb.types import Failure, Floats, Space
+from cwmb.worlds.simulator import Simulator
 
 
 @dataclass(frozen=True)

@@ -20,14 +20,14 @@ from typing import Any, TextIO
 
 import msgspec
 
-from cwmb.catalog import environment_ids
+from cwmb.benchmark.catalog import environment_ids
+from cwmb.benchmark.protocols import BenchmarkProtocol
 from cwmb.conversion import convert
 from cwmb.errors import CwmbError, InfrastructureError, LedgerError, StorageError
 from cwmb.harness.executors import Display, Execute
 from cwmb.harness.files import dumps, make_folder, remove_temporary, storage_error, write_whole
 from cwmb.harness.metering import Budget, Interrupted
 from cwmb.harness.records import Cell, Record, write_record
-from cwmb.protocols import BenchmarkProtocol
 
 
 @dataclass(frozen=True)

@@ -16,14 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from cwmb import baselines as stored
-from cwmb import trajectories
-from cwmb.adapters import make
-from cwmb.adapters.model import SimulatorModel
-from cwmb.baselines import Baselines, Bounds, EnvironmentBaselines, Returns
-from cwmb.catalog import EnvironmentSpec, environment
-from cwmb.data import data_path
-from cwmb.harness.bounds import measure as measure_bounds
+from cwmb.benchmark import baselines as stored
+from cwmb.benchmark import trajectories
+from cwmb.benchmark.baselines import Baselines, Bounds, EnvironmentBaselines, Returns
+from cwmb.benchmark.catalog import EnvironmentSpec, environment
+from cwmb.benchmark.data import data_path
+from cwmb.benchmark.protocols import BenchmarkProtocol, protocol_names
 from cwmb.harness.episodes import (
     Episode,
     episode_count,
@@ -35,12 +33,14 @@ from cwmb.harness.episodes import (
     summary,
 )
 from cwmb.harness.files import dumps, locked, write_whole
-from cwmb.harness.judge import Judge
 from cwmb.harness.provenance import versions
-from cwmb.harness.seeds import Purpose, generator
-from cwmb.protocols import BenchmarkProtocol, protocol_names
+from cwmb.judging.bounds import measure as measure_bounds
+from cwmb.judging.judge import Judge
 from cwmb.sandbox import Plan, Sandbox
+from cwmb.seeds import Purpose, generator
 from cwmb.types import Floats
+from cwmb.worlds import make
+from cwmb.worlds.oracle import SimulatorModel
 
 RANDOM_EPISODES = 1000
 DYNAMICS = ("gymnasium", "mujoco")  # pinned; numpy is not, and decides at most last bits and draws

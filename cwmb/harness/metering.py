@@ -17,9 +17,9 @@ from typing import Literal, NoReturn, Protocol
 
 from cwmb.errors import BudgetExhausted, ContextExceeded, CwmbError
 from cwmb.harness.ledger import Ledger
-from cwmb.harness.seeds import Purpose, number
 from cwmb.models.extraction import extract
 from cwmb.models.requests import request_hash
+from cwmb.seeds import Purpose, number
 from cwmb.types import Completion, Evaluation, Failure, Program, Prompt, Provider, Reply, Request, Sampling, Usage
 
 CONTEXT_EXCEEDED = "context_exceeded"

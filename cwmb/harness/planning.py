@@ -8,9 +8,9 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from threading import Event
 
-from cwmb.adapters import make
-from cwmb.baselines import Returns, baselines
-from cwmb.catalog import EnvironmentSpec
+from cwmb.benchmark.baselines import Returns, baselines
+from cwmb.benchmark.catalog import EnvironmentSpec
+from cwmb.benchmark.protocols import BenchmarkProtocol
 from cwmb.harness.episodes import (
     Episode,
     episode_count,
@@ -25,9 +25,9 @@ from cwmb.harness.ledger import Ledger
 from cwmb.harness.metering import Interrupted
 from cwmb.harness.records import Planning
 from cwmb.machine import cores
-from cwmb.protocols import BenchmarkProtocol
 from cwmb.sandbox import Plan, Sandbox
 from cwmb.types import Floats, Program
+from cwmb.worlds import make
 
 
 def plan_episodes(

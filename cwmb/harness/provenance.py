@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from cwmb import __version__
-from cwmb.data import data_root
+from cwmb.benchmark.data import data_root
 
 PACKAGES = ("numpy", "gymnasium", "mujoco")
 

@@ -16,6 +16,7 @@ import msgspec
 from cwmb.conversion import convert
 from cwmb.errors import CwmbError
 from cwmb.harness.files import dumps, write_whole
+from cwmb.judging.horizon import Horizon
 from cwmb.types import Evaluation, Failure, Usage
 
 SCHEMA = 1
@@ -30,22 +31,11 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Horizon:
-    """Steps that a program stays within 1, 10 and 100 times the tolerance, rolled along recorded actions: medians.
-
-    length: median length of the recorded trajectories, which no horizon exceeds.
-    """
-
-    steps: list[float]
-    length: float
-
-
-@dataclass(frozen=True)
 class Score:
     """An evaluation beside what is trivial and what is attainable on the very same data.
 
     unseen_accuracy: on pairs of state and action that are absent from train, None where all or none are; horizon: see
-    cwmb.harness.horizon, None in the training score.
+    cwmb.judging.horizon, None in the training score.
     """
 
     accuracy: float
@@ -205,7 +195,7 @@ def score(
     horizon: Horizon | None = None,
 ) -> Score:
     """An evaluation with its floor, ceiling and skill."""
-    from cwmb.scoring import skill
+    from cwmb.judging.scoring import skill
 
     e = evaluation
     return Score(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from cwmb.baselines import Bounds, EnvironmentBaselines, Returns, baselines
-from cwmb.catalog import environment, environment_ids
+from cwmb.benchmark.baselines import Bounds, EnvironmentBaselines, Returns, baselines
+from cwmb.benchmark.catalog import environment, environment_ids
+from cwmb.benchmark.protocols import protocol
 from cwmb.harness.episodes import episode_count, normalise
-from cwmb.protocols import protocol
+from cwmb.judging.scoring import skill
 from cwmb.report.table import Column, Estimate, Table, Value, estimate
-from cwmb.scoring import skill
 
 LOW_CEILING = 0.9  # docs/fidelity.md gives the reason for each that is lower
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cwmb.protocols import protocol
+from cwmb.benchmark.protocols import protocol
 from cwmb.report.frame import KEY, expected_cells
 from cwmb.report.table import number
 from cwmb.types import Floats

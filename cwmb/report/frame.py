@@ -10,11 +10,11 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cwmb.catalog import environment_ids
+from cwmb.benchmark.catalog import environment_ids
+from cwmb.benchmark.protocols import protocol
 from cwmb.errors import CwmbError
 from cwmb.harness.records import Anytime, Record, Score, read_records
-from cwmb.protocols import protocol
-from cwmb.scoring import skill
+from cwmb.judging.scoring import skill
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -160,7 +160,7 @@ def expected_cells(protocol_name: str, group: str | None = None) -> int:
 @cache
 def group_of(environment_id: str) -> str:
     """``discrete`` or ``continuous``."""
-    from cwmb.catalog import environment
+    from cwmb.benchmark.catalog import environment
 
     return environment(environment_id).group
 

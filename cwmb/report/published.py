@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from cwmb.baselines import baselines
-from cwmb.data import data_path
+from cwmb.benchmark.baselines import baselines
+from cwmb.benchmark.data import data_path
 from cwmb.errors import CwmbError
 from cwmb.report.baselines import fewer_episodes, returns_estimate
 from cwmb.report.configuration import Configuration

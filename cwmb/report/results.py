@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cwmb.protocols import protocol
+from cwmb.benchmark.protocols import protocol
 from cwmb.report.configuration import FLAGS, Configuration, each_group
 from cwmb.report.statistics import bootstrap_interval, interquartile_mean, mean
 from cwmb.report.table import Column, Table, Value, estimate, number

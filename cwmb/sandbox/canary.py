@@ -6,8 +6,8 @@ import threading
 
 import numpy as np
 
+from cwmb.benchmark.protocols import Limits
 from cwmb.errors import InfrastructureError
-from cwmb.protocols import Limits
 from cwmb.sandbox import wire
 from cwmb.sandbox.answers import Answers
 from cwmb.sandbox.conversation import Conversation, Ended, setup

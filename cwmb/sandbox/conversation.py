@@ -13,8 +13,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from cwmb.benchmark.protocols import Limits, PlannerSpec
 from cwmb.errors import InfrastructureError
-from cwmb.protocols import Limits, PlannerSpec
 from cwmb.sandbox import wire
 from cwmb.sandbox.process import Process, ZygoteDied
 from cwmb.types import Failure, FailureKind, Program, Space

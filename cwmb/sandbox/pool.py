@@ -12,7 +12,7 @@ from cwmb.machine import cores
 from cwmb.sandbox.process import LoneProcess, Process, ZygoteDied, ZygoteProcess, one_core
 
 if TYPE_CHECKING:
-    from cwmb.protocols import Limits
+    from cwmb.benchmark.protocols import Limits
 
 _Result = TypeVar("_Result")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cwmb.protocols import Limits
+from cwmb.benchmark.protocols import Limits
 from cwmb.sandbox import wire
 from cwmb.sandbox.answers import Answers
 from cwmb.sandbox.conversation import Conversation, Ended, setup

@@ -17,7 +17,7 @@ from cwmb.sandbox import kernel, wire
 from cwmb.sandbox.pool import Pool
 
 if TYPE_CHECKING:
-    from cwmb.protocols import Limits, PlannerSpec
+    from cwmb.benchmark.protocols import Limits, PlannerSpec
     from cwmb.sandbox.conversation import Conversation
     from cwmb.sandbox.session import PlanningSession
     from cwmb.types import Ints, Predictions, Program, Space, Transitions

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cwmb.protocols import Limits
+from cwmb.benchmark.protocols import Limits
 from cwmb.sandbox import wire
 from cwmb.sandbox.conversation import Conversation, Ended
 from cwmb.sandbox.pool import twice

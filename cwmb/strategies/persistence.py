@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cwmb.scoring import most_common
+from cwmb.judging.scoring import most_common
 from cwmb.types import Evaluate, LanguageModel, Program, Task, Transitions
 
 TEMPLATE = """\

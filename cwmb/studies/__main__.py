@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from cwmb.catalog import environment_ids
-from cwmb.data import data_path
+from cwmb.benchmark.catalog import environment_ids
+from cwmb.benchmark.data import data_path
 from cwmb.errors import CwmbError
 from cwmb.harness.files import write_whole
 from cwmb.report.render import markdown

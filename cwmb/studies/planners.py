@@ -14,12 +14,12 @@ from itertools import product
 from pathlib import Path
 from typing import Any, cast
 
-from cwmb.baselines import Returns, baselines
-from cwmb.catalog import environment, environment_ids
+from cwmb.benchmark.baselines import Returns, baselines
+from cwmb.benchmark.catalog import environment, environment_ids
+from cwmb.benchmark.protocols import BenchmarkProtocol, PlannerSpec, protocol
 from cwmb.harness.episodes import summary
 from cwmb.harness.files import locked, write_whole
 from cwmb.harness.measure import oracle_episode, oracle_settings
-from cwmb.protocols import BenchmarkProtocol, PlannerSpec, protocol
 from cwmb.report.baselines import returns_estimate
 from cwmb.report.published import published_rows
 from cwmb.report.table import Column, Table, Value

@@ -15,23 +15,23 @@ from functools import partial
 from pathlib import Path
 from random import Random
 
-from cwmb import reference, trajectories
-from cwmb.adapters import make
-from cwmb.baselines import baselines
-from cwmb.catalog import environment
+from cwmb import reference
+from cwmb.benchmark import trajectories
+from cwmb.benchmark.baselines import baselines
+from cwmb.benchmark.catalog import environment
+from cwmb.benchmark.protocols import protocol
 from cwmb.errors import CwmbError
 from cwmb.harness.episodes import normalise, planner_spec
-from cwmb.harness.horizon import program_horizon, recorded_trajectories, simulator_horizon
-from cwmb.harness.judge import Judge
 from cwmb.harness.ledger import Ledger
 from cwmb.harness.planning import plan_episodes, planning
-from cwmb.harness.records import Horizon
+from cwmb.judging.horizon import Horizon, program_horizon, recorded_trajectories, simulator_horizon
+from cwmb.judging.judge import Judge
+from cwmb.judging.scoring import skill
 from cwmb.models.faults import with_faults
-from cwmb.protocols import protocol
 from cwmb.sandbox import Sandbox
-from cwmb.scoring import skill
 from cwmb.strategies import persistence
 from cwmb.types import Program, Transitions
+from cwmb.worlds import make
 
 PROTOCOL = "quick"  # whose scoring rules are those of standard, and whose planning is affordable
 FAULTS = (1, 2, 3, 5, 8)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cwmb.catalog import environment_ids
-from cwmb.harness.horizon import LEVELS
+from cwmb.benchmark.catalog import environment_ids
+from cwmb.judging.horizon import LEVELS
 from cwmb.report.table import Column, Table, Value, estimate, number
 from cwmb.studies.programs import PROTOCOL, Measured
 from cwmb.studies.stored import read_frame

@@ -21,18 +21,19 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from cwmb import reference, trajectories
-from cwmb.catalog import EnvironmentSpec, environment
-from cwmb.descriptions import contract, description
+from cwmb import reference
+from cwmb.benchmark import trajectories
+from cwmb.benchmark.catalog import EnvironmentSpec, environment
+from cwmb.benchmark.descriptions import contract, description
+from cwmb.benchmark.protocols import protocol
 from cwmb.errors import BudgetExhausted
-from cwmb.harness.judge import Judge
 from cwmb.harness.ledger import Ledger
 from cwmb.harness.metering import Budget, Meter, MeteredEvaluate, MeteredModel, SearchOver
 from cwmb.harness.plugins import strategy
-from cwmb.harness.seeds import Purpose, generator
+from cwmb.judging.judge import Judge
 from cwmb.models.simulated import Simulated
-from cwmb.protocols import protocol
 from cwmb.sandbox import Sandbox
+from cwmb.seeds import Purpose, generator
 from cwmb.types import Evaluation, Program, Strategy, Task, Transitions
 
 T = TypeVar("T")

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cwmb.baselines import Bounds, baselines
+from cwmb.benchmark.baselines import Bounds, baselines
 from cwmb.errors import CwmbError
+from cwmb.judging.scoring import skill
 from cwmb.report.statistics import bootstrap_interval, interquartile_mean, mean
 from cwmb.report.table import Column, Table, Value
-from cwmb.scoring import skill
 from cwmb.studies.stored import read_frame
 from cwmb.studies.sweep import CALLS, CONTENDERS, POINTS, PROTOCOL, TRAINING_ROWS, Outcome, Search
 

@@ -13,12 +13,12 @@ from cwmb.bench.planning import planning_probe
 from cwmb.bench.probe import Probe, Row, measure
 from cwmb.bench.results import Change, changes, load, results, store
 from cwmb.bench.scoring import FIXED, beyond
-from cwmb.catalog import environment
+from cwmb.benchmark.catalog import environment
+from cwmb.benchmark.protocols import PlannerSpec
+from cwmb.benchmark.trajectories import transitions
 from cwmb.errors import CwmbError
-from cwmb.protocols import PlannerSpec
 from cwmb.reference import program
 from cwmb.sandbox import Sandbox
-from cwmb.trajectories import transitions
 from cwmb.types import Program
 
 

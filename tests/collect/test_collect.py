@@ -5,16 +5,16 @@ import numpy as np
 import pytest
 
 import cwmb.collect
-from cwmb.adapters import make
-from cwmb.catalog import environment
+from cwmb.benchmark.catalog import environment
+from cwmb.benchmark.data import data_path
+from cwmb.benchmark.trajectories import checksum, dataset_folder, read, transitions
 from cwmb.collect import Collected, collect, collect_all, enter_checksum, fresh, recipes, redetermine
 from cwmb.collect.policies import best_of_random, value_iteration
 from cwmb.collect.recipes import Recipe, recordings
 from cwmb.collect.recording import play
-from cwmb.data import data_path
 from cwmb.errors import CwmbError
-from cwmb.trajectories import checksum, dataset_folder, read, transitions
 from cwmb.types import Floats
+from cwmb.worlds import make
 
 
 def test_collecting_again_gives_the_same_bytes_and_then_nothing_is_left_to_do(tmp_path: Path) -> None:

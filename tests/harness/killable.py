@@ -22,7 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from cwmb.protocols import BenchmarkProtocol, protocol
+from cwmb.benchmark.protocols import BenchmarkProtocol, protocol
 
 COMMIT = ("0" * 40, False)  # the checkout may change while tests run
 
@@ -136,20 +136,20 @@ class Killable:
 
 def serve() -> None:
     """The server: one job a line, answered with the process id and then with its wait status."""
+    import cwmb.cli.progress
     import cwmb.harness.cell
     import cwmb.harness.matrix
     import cwmb.harness.planning
     import cwmb.harness.plugins
     import cwmb.models.openai
     import cwmb.models.simulated
-    import cwmb.progress
     import cwmb.report.render
     import cwmb.report.results
     import cwmb.strategies.gif_mcts.search
     import cwmb.strategies.refine  # noqa: F401
-    from cwmb.catalog import environment
+    from cwmb.benchmark.catalog import environment
+    from cwmb.benchmark.trajectories import transitions
     from cwmb.sandbox import Sandbox
-    from cwmb.trajectories import transitions
 
     for name in ("CliffWalking-v0", "CartPole-v1"):
         for split in ("train", "test"):
@@ -192,11 +192,11 @@ def _child(job: Mapping[str, Any]) -> None:
 
 def lighten() -> None:
     """Make runs of this process cheap (see the module)."""
-    import cwmb.commands
+    import cwmb.cli.commands
     import cwmb.harness.provenance
     import cwmb.models.openai
 
-    cwmb.commands.protocol = light  # type: ignore[assignment]
+    cwmb.cli.commands.protocol = light  # type: ignore[assignment]
     cwmb.harness.provenance.commit = lambda: COMMIT  # type: ignore[assignment]
     cwmb.models.openai.FIRST_WAIT = 0.001
 

@@ -18,9 +18,9 @@ from cwmb.harness.matrix import Configuration, Extent, open_run, run_cells
 from cwmb.harness.metering import Budget, Interrupted
 from cwmb.harness.plugins import strategy
 from cwmb.harness.records import Cell, Record
-from cwmb.harness.seeds import Purpose, number
 from cwmb.models import load
 from cwmb.models.pace import Rate
+from cwmb.seeds import Purpose, number
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'cwmb[scale]'")
 from cwmb.harness.executors import cluster

@@ -3,10 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cwmb.baselines import Returns
-from cwmb.catalog import environment, environment_ids
+from cwmb.benchmark.baselines import Returns
+from cwmb.benchmark.catalog import environment, environment_ids
+from cwmb.benchmark.protocols import PlannerSpec, protocol, protocol_names
 from cwmb.harness.episodes import normalise, planner, planner_spec, summary
-from cwmb.protocols import PlannerSpec, protocol, protocol_names
 from cwmb.types import Space
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from cwmb import baselines as stored
-from cwmb.catalog import environment
-from cwmb.data import data_path
+from cwmb.benchmark import baselines as stored
+from cwmb.benchmark.catalog import environment
+from cwmb.benchmark.data import data_path
+from cwmb.benchmark.protocols import PlannerSpec, protocol
 from cwmb.harness import measure as measuring
 from cwmb.harness.measure import measure, oracle_settings
 from cwmb.harness.provenance import versions
-from cwmb.protocols import PlannerSpec, protocol
 from cwmb.sandbox import Sandbox
 
 RULES = replace(protocol("quick"), max_steps=2, episodes=1)

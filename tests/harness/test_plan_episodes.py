@@ -17,13 +17,13 @@ import pytest
 from conftest import contents
 from killable import light
 
-from cwmb.catalog import environment
+from cwmb.benchmark.catalog import environment
+from cwmb.benchmark.protocols import BenchmarkProtocol, PlannerSpec
 from cwmb.errors import InfrastructureError
 from cwmb.harness.episodes import Episode
 from cwmb.harness.ledger import Ledger
 from cwmb.harness.metering import Interrupted
 from cwmb.harness.planning import plan_episodes
-from cwmb.protocols import BenchmarkProtocol, PlannerSpec
 from cwmb.sandbox import Sandbox
 from cwmb.types import Program
 

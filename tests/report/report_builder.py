@@ -6,11 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from cwmb.catalog import environment
+from cwmb.benchmark.catalog import environment
+from cwmb.benchmark.protocols import protocol
 from cwmb.harness.files import dumps
 from cwmb.harness.records import SCHEMA, Anytime, Planning, Provenance, Record, Score
-from cwmb.protocols import protocol
-from cwmb.scoring import skill
+from cwmb.judging.scoring import skill
 from cwmb.types import Failure, Usage
 
 PROVENANCE = Provenance(

@@ -2,11 +2,11 @@
 
 import pytest
 
-from cwmb.baselines import baselines
-from cwmb.catalog import environment, environment_ids
-from cwmb.data import data_path
+from cwmb.benchmark.baselines import baselines
+from cwmb.benchmark.catalog import environment, environment_ids
+from cwmb.benchmark.data import data_path
+from cwmb.benchmark.protocols import protocol, protocol_names
 from cwmb.harness.measure import oracle_settings, random_settings
-from cwmb.protocols import protocol, protocol_names
 from cwmb.report.baselines import baseline_table
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 from report_builder import a_planning, a_record, a_run
 
-from cwmb.catalog import environment_ids
+from cwmb.benchmark.catalog import environment_ids
 from cwmb.report import report, tables
 from cwmb.report.published import published_rows
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from report_builder import PROVENANCE, a_planning, a_record, a_run, a_score, lost
 
-from cwmb.catalog import environment_ids
+from cwmb.benchmark.catalog import environment_ids
 from cwmb.errors import CwmbError
 from cwmb.report import report, tables, terminal
 from cwmb.report.configuration import configurations

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cwmb.protocols import Limits
+from cwmb.benchmark.protocols import Limits
 from cwmb.sandbox import Sandbox
 from cwmb.types import OK, Failure, Predictions, Program
 

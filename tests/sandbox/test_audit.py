@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cwmb.protocols import Limits
+from cwmb.benchmark.protocols import Limits
 from cwmb.sandbox import Sandbox
 from cwmb.types import OK, RAISED, Program, Space, Transitions
 

@@ -2,7 +2,7 @@
 
 import re
 
-from cwmb.data import data_path
+from cwmb.benchmark.data import data_path
 from cwmb.sandbox.imports import ALLOWED
 
 

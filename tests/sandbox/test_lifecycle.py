@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cwmb.benchmark.protocols import Limits, PlannerSpec
 from cwmb.errors import CwmbError, InfrastructureError
-from cwmb.protocols import Limits, PlannerSpec
 from cwmb.sandbox import Sandbox, canary, kernel
 from cwmb.types import Program
 
@@ -142,7 +142,7 @@ def test_a_closed_sandbox_says_so_and_leaves_nothing(own: tuple[Sandbox, int]) -
 def test_everything_dies_with_the_parent() -> None:
     script = '''
 import numpy as np
-from cwmb.protocols import Limits, PlannerSpec
+from cwmb.benchmark.protocols import Limits, PlannerSpec
 from cwmb.sandbox import Sandbox
 from cwmb.types import Program, Space
 one = Space("box", (0.0,), (1.0,), "float64")

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from cwmb.benchmark.protocols import Limits, PlannerSpec
 from cwmb.errors import CwmbError
-from cwmb.protocols import Limits, PlannerSpec
 from cwmb.sandbox import Plan, Sandbox
 from cwmb.types import Program, Space
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cwmb.protocols import Limits
+from cwmb.benchmark.protocols import Limits
 from cwmb.sandbox import Sandbox
 from cwmb.types import BAD_OBSERVATION, BAD_RETURN, NOT_RUN, OK, RAISED, Failure, Predictions, Program, Space
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from cwmb.baselines import Returns
-from cwmb.catalog import environment
-from cwmb.data import data_path
+from cwmb.benchmark.baselines import Returns
+from cwmb.benchmark.catalog import environment
+from cwmb.benchmark.data import data_path
+from cwmb.benchmark.protocols import protocol
 from cwmb.harness.episodes import planner_spec
 from cwmb.harness.measure import oracle_settings
-from cwmb.protocols import protocol
 from cwmb.studies.__main__ import with_tables
 from cwmb.studies.planners import (
     SETTINGS,

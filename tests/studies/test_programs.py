@@ -7,10 +7,11 @@ import math
 import pandas as pd
 import pytest
 
-from cwmb import reference, trajectories
-from cwmb.baselines import baselines
-from cwmb.catalog import environment, environment_ids
-from cwmb.data import data_path
+from cwmb import reference
+from cwmb.benchmark import trajectories
+from cwmb.benchmark.baselines import baselines
+from cwmb.benchmark.catalog import environment, environment_ids
+from cwmb.benchmark.data import data_path
 from cwmb.errors import CwmbError
 from cwmb.models.mending import normalised
 from cwmb.report.table import Column, Table

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cwmb import reference, trajectories
-from cwmb.catalog import environment, environment_ids
-from cwmb.data import data_path
+from cwmb import reference
+from cwmb.benchmark import trajectories
+from cwmb.benchmark.catalog import environment, environment_ids
+from cwmb.benchmark.data import data_path
+from cwmb.benchmark.protocols import protocol
 from cwmb.errors import CwmbError
-from cwmb.protocols import protocol
 from cwmb.report.render import markdown
 from cwmb.sandbox import Sandbox
 from cwmb.studies import sweep_report

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 
-from cwmb.catalog import environment
+from cwmb.benchmark.catalog import environment
 from cwmb.errors import EndpointRefused
 from cwmb.harness.cell import Assignment, CellRun, Setup
 from cwmb.harness.executors import Display, Ended, Execute

@@ -1,0 +1,91 @@
+"""The benchmark's environments: ``environments/*.toml`` and what belongs to them."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Literal
+
+import msgspec
+
+from cwmb.benchmark.data import data_path
+from cwmb.conversion import convert
+from cwmb.errors import CwmbError, unknown
+
+
+@dataclass(frozen=True)
+class Tolerances:
+    """How far a prediction may be off in protocol ``standard``.
+
+    observation: rtol and atol at once; None, in the file "exact", compares exactly (discrete values). reward: rtol and
+    atol; 0 compares exactly. reason: why one differs from 1e-5.
+    """
+
+    observation: float | None = 1e-5
+    reward: float = 1e-5
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class DatasetSpec:
+    """A recorded data set: Minari ids below trajectories/ and the SHA-256 of their arrays' canonical bytes."""
+
+    train: str
+    test: str
+    train_sha256: str
+    test_sha256: str
+
+
+@dataclass(frozen=True)
+class EnvironmentSpec:
+    """One file of environments/: only what a person decides; what is measured lies in results/baselines/.
+
+    id: the benchmark's name (the paper's); gymnasium_id, kwargs: what runs today; adapter: class in cwmb.worlds;
+    group: ``discrete`` or ``continuous`` actions; step_limit: of an episode, 100 where Gymnasium has none;
+    reward_values: all values that the reward can take, or None where it is continuous;
+    stochastic: whether a step draws random numbers; episodes: per protocol, where it departs from the protocol's.
+    """
+
+    id: str
+    gymnasium_id: str
+    adapter: str
+    group: Literal["discrete", "continuous"]
+    step_limit: int
+    dataset: DatasetSpec
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    tolerances: Tolerances = field(default_factory=Tolerances)
+    reward_values: list[float] | None = None
+    stochastic: bool = False
+    episodes: dict[str, int] = field(default_factory=dict)
+
+
+@cache
+def environment_ids() -> tuple[str, ...]:
+    """The ids of all environments, those with discrete actions first, each half by name."""
+    specs = [_read(path.stem) for path in sorted(data_path("environments").glob("*.toml"))]
+    return tuple(s.id for s in sorted(specs, key=lambda s: (s.group != "discrete", s.id)))
+
+
+@cache
+def environment(name: str) -> EnvironmentSpec:
+    """The specification of an environment.
+
+    Raises:
+        CwmbError: there is none of that name, or its file is malformed.
+    """
+    if name not in environment_ids():
+        raise unknown("environment", name, environment_ids())
+    return _read(name)
+
+
+def _read(name: str) -> EnvironmentSpec:
+    path = data_path("environments", f"{name}.toml")
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        tolerances = content.get("tolerances", {})
+        if tolerances.get("observation") == "exact":  # TOML has no null
+            tolerances["observation"] = None
+        return convert(content, EnvironmentSpec)
+    except (OSError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise CwmbError(f"environment file {path}: {error}") from error

@@ -1,0 +1,83 @@
+"""What a language model is told: ``descriptions/<id>.md`` on the environment, ``contract.md`` on the class to write.
+
+A file begins with front matter in TOML between two ``+++`` lines: facts that the tests check against the real
+environment, not shown to the model. The *default* set says what Gymnasium's public documentation says. Every folder of
+``descriptions/`` is a further set: its file for an environment holds a section that is added to the default text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from functools import cache
+from typing import Any
+
+from cwmb.benchmark.data import data_path
+from cwmb.errors import CwmbError, unknown
+
+DEFAULT = "default"
+_FENCE = "+++\n"
+
+
+def description_sets() -> tuple[str, ...]:
+    """The names of all description sets, ``default`` first."""
+    folders = sorted(path.name for path in data_path("descriptions").iterdir() if path.is_dir())
+    return (DEFAULT, *folders)
+
+
+@cache
+def description(environment_id: str, set_name: str = DEFAULT) -> str:
+    """The text about an environment, in Markdown, as a language model is shown it.
+
+    Raises:
+        CwmbError: there is no such environment or set, or the set does not cover the environment.
+    """
+    if set_name not in description_sets():
+        raise unknown("description set", set_name, description_sets())
+    text = _read(environment_id)[1]
+    if set_name == DEFAULT:
+        return text
+    section = data_path("descriptions", set_name, f"{environment_id}.md")
+    if not section.is_file():
+        covered = sorted(path.stem for path in section.parent.glob("*.md"))
+        raise CwmbError(
+            f"description set {set_name!r} has no text for environment {environment_id!r}; "
+            f"it covers: {', '.join(covered)}"
+        )
+    return f"{text}\n{section.read_text(encoding='utf-8')}"
+
+
+@cache
+def contract() -> str:
+    """The text about the class ``Environment`` that a program must define."""
+    return data_path("descriptions", "contract.md").read_text(encoding="utf-8")
+
+
+def facts(environment_id: str) -> dict[str, Any]:
+    """The front matter of a description: what its text says in numbers, by table and name.
+
+    Raises:
+        CwmbError: there is no such environment, or its front matter is malformed.
+    """
+    return _read(environment_id)[0]
+
+
+def checksum(environment_id: str, set_name: str = DEFAULT) -> str:
+    """SHA-256, in hex, of everything that a model is told about an environment: description and contract."""
+    return hashlib.sha256((description(environment_id, set_name) + contract()).encode()).hexdigest()
+
+
+def _read(environment_id: str) -> tuple[dict[str, Any], str]:
+    """Front matter and text of an environment's file."""
+    paths = {path.stem: path for path in data_path("descriptions").glob("*-v*.md")}
+    if environment_id not in paths:
+        raise unknown("environment", environment_id, paths)
+    path = paths[environment_id]
+    before, opened, rest = path.read_text(encoding="utf-8").partition(_FENCE)
+    matter, closed, text = rest.partition(_FENCE)
+    if before or not opened or not closed:
+        raise CwmbError(f"description file {path} must begin with front matter between two lines '+++'")
+    try:
+        return tomllib.loads(matter), text
+    except tomllib.TOMLDecodeError as error:
+        raise CwmbError(f"description file {path}: front matter: {error}") from error

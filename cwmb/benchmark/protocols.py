@@ -1,0 +1,111 @@
+"""Protocols: what is held fixed in a comparison. One file each in ``harness/``."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Literal
+
+import msgspec
+
+from cwmb.benchmark.data import data_path
+from cwmb.conversion import convert
+from cwmb.errors import CwmbError, unknown
+from cwmb.types import Sampling, Split
+
+
+@dataclass(frozen=True)
+class ScoringRules:
+    """How predictions are compared with the truth (see cwmb.judging.scoring).
+
+    split: the data that the result is measured on; observation, reward: ``tolerances`` takes those of the environment
+    file, ``paper`` the published code's; done: what a predicted done is compared with; exception_scores_zero: always
+    true in both published protocols; audit: transitions repeated in fresh processes.
+    """
+
+    split: Split
+    observation: Literal["tolerances", "paper"]
+    reward: Literal["tolerances", "paper"]
+    done: Literal["terminated", "terminated_or_truncated"]
+    weighting: Literal["finite_rewards", "every_reward"]
+    feedback: Literal["random", "first"]
+    audit: int = 20
+    seed: int = 0  # reseeds the program's generators before every row
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a program may use; CPU seconds, so that scores do not depend on the machine's load."""
+
+    load_seconds: float = 5.0
+    step_seconds: float = 0.010  # a transition, on average
+    plan_seconds: float = 120.0  # one action sequence
+    memory_bytes: int = 1 << 30
+    source_bytes: int = 64 << 10
+
+
+@dataclass(frozen=True)
+class PlannerSpec:
+    """A planner of the entry-point group ``cwmb.planners`` with its parameters.
+
+    environments: those parameters that are others in some environments, by the environment's id.
+    """
+
+    name: str
+    parameters: dict[str, Any]
+    environments: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class BenchmarkProtocol:
+    """One file of harness/.
+
+    calls: the budget of LLM calls; report_calls: smaller budgets that are read off the same run; seeds: how many;
+    episodes: real episodes planned for each program; max_steps: their length where it is less than the environment's
+    step limit; leaderboard: whether results may enter it.
+    """
+
+    name: str
+    summary: str
+    leaderboard: bool
+    calls: int
+    report_calls: tuple[int, ...]
+    seeds: int
+    sampling: Sampling
+    scoring: ScoringRules
+    limits: Limits
+    discrete: PlannerSpec
+    continuous: PlannerSpec
+    episodes: int
+    max_steps: int | None = None
+    checksum: str = ""
+
+    def planner(self, group: str) -> PlannerSpec:
+        """The planner for environments with ``discrete`` or ``continuous`` actions."""
+        return self.discrete if group == "discrete" else self.continuous
+
+
+def protocol_names() -> tuple[str, ...]:
+    """The names of all protocols."""
+    return tuple(path.stem for path in sorted(data_path("harness").glob("*.toml")))
+
+
+@cache
+def protocol(name: str) -> BenchmarkProtocol:
+    """A protocol by its name.
+
+    Raises:
+        CwmbError: there is none of that name, or its file is malformed.
+    """
+    if name not in protocol_names():
+        raise unknown("protocol", name, protocol_names())
+    path = data_path("harness", f"{name}.toml")
+    text = path.read_bytes()
+    checksum = hashlib.sha256(text).hexdigest()
+    try:
+        content = tomllib.loads(text.decode())
+        return convert({"name": name, **content, "checksum": checksum}, BenchmarkProtocol)
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise CwmbError(f"protocol file {path}: {error}") from error

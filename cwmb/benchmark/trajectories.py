@@ -1,0 +1,272 @@
+"""Recorded transitions: the data sets below ``trajectories/``, and the user's own in an ``.npz`` file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from functools import cache
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cwmb.benchmark.catalog import EnvironmentSpec
+from cwmb.benchmark.data import data_path
+from cwmb.errors import CwmbError
+from cwmb.types import Floats, Ints, Space, Split, Transitions
+
+# The canonical bytes of each kind of array: little-endian, so that a checksum means the same on every machine.
+CANONICAL = {"f": "<f8", "b": "u1", "i": "<i8"}
+
+
+def transitions(spec: EnvironmentSpec, split: Split) -> Transitions:
+    """The recorded transitions of an environment, in the order of recording; their arrays are read-only.
+
+    Raises:
+        CwmbError: the data set is missing, unreadable, or not the one that the environment file names.
+    """
+    name, expected = dataset(spec, split)
+    return _verified(name, expected, f"{spec.id} ({split})")
+
+
+def dataset(spec: EnvironmentSpec, split: Split) -> tuple[str, str]:
+    """(Minari id, SHA-256 of the arrays) of a split."""
+    if split == "train":
+        return spec.dataset.train, spec.dataset.train_sha256
+    return spec.dataset.test, spec.dataset.test_sha256
+
+
+def spaces(spec: EnvironmentSpec) -> tuple[Space, Space]:
+    """The observation and the action space of an environment, as its data set says: no simulator is needed.
+
+    Raises:
+        CwmbError: the data set is missing or does not say it.
+    """
+    path = dataset_folder(spec.dataset.train) / "data" / "metadata.json"
+    try:
+        metadata = json.loads(path.read_text(encoding="utf-8"))
+        return _space(json.loads(metadata["observation_space"])), _space(json.loads(metadata["action_space"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CwmbError(
+            f"trajectories: {path} cannot be read ({error}); check it out again or run `make trajectories`"
+        ) from error
+
+
+def _space(described: Mapping[str, Any]) -> Space:
+    """The space that Minari describes."""
+    if described["type"] == "Box":
+        return Space("box", tuple(described["low"]), tuple(described["high"]), described["dtype"])
+    if described["type"] == "Discrete":
+        return Space(
+            "discrete", (float(described["start"]),), (float(described["start"] + described["n"] - 1),), "int64"
+        )
+    parts = [_space(part) for part in described["subspaces"]]
+    return Space("tuple", tuple(x for p in parts for x in p.low), tuple(x for p in parts for x in p.high), "int64")
+
+
+def dataset_folder(name: str, root: Path | None = None) -> Path:
+    """The folder of a Minari data set (root: a Minari folder, by default the benchmark's own)."""
+    return (root or data_path("trajectories")).joinpath(*name.split("/"))
+
+
+@cache
+def _verified(name: str, expected: str, what: str) -> Transitions:
+    folder = dataset_folder(name)
+    if not folder.is_dir():
+        raise CwmbError(f"trajectories of {what}: {folder} is missing; check it out or run `make trajectories`")
+    data = read(folder)
+    actual = checksum(data)
+    if actual != expected:
+        raise CwmbError(
+            f"trajectories of {what}: {folder} has checksum {actual}, but the environment file says "
+            f"{expected or 'none'}; check out the matching version or run `make trajectories`"
+        )
+    for field in fields(data):
+        getattr(data, field.name).flags.writeable = False
+    return data
+
+
+def checksum(data: Transitions) -> str:
+    """SHA-256 over the shapes and canonical bytes of all arrays, in the order of the fields, in hex."""
+    digest = hashlib.sha256()
+    for field in fields(data):
+        array = getattr(data, field.name)
+        digest.update(f"{field.name}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array, dtype=CANONICAL[array.dtype.kind]).tobytes())
+    return digest.hexdigest()
+
+
+def concatenate(parts: list[Transitions]) -> Transitions:
+    """All transitions of several sets, one after the other."""
+    return Transitions(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Transitions)))
+
+
+def read(folder: Path) -> Transitions:
+    """The transitions of a Minari data set in our form (see trajectories/README.md).
+
+    A Minari episode either is one episode, whose next observation is the following one, or, where
+    ``infos/next_observations`` is there, a table of transitions with ``infos/episodes`` and ``infos/steps``.
+
+    Raises:
+        CwmbError: the data set cannot be read.
+    """
+    # h5py alone reads Minari's format in a fraction of the time that importing Minari takes.
+    import h5py
+
+    try:
+        with h5py.File(folder / "data" / "main_data.hdf5", "r") as file:
+            parts = []
+            first = 0
+            for index in range(len(file)):
+                part = _recording(file[f"episode_{index}"], first)
+                first = int(part.episodes.max()) + 1
+                parts.append(part)
+            return concatenate(parts)
+    except (OSError, KeyError, ValueError) as error:
+        raise CwmbError(
+            f"trajectories: {folder} cannot be read ({error}); check it out again or run `make trajectories`"
+        ) from error
+
+
+def _recording(group: Any, first: int) -> Transitions:
+    """The transitions of one Minari episode, its own episodes counted on from ``first``."""
+    observations, infos = _rows(group["observations"]), group["infos"]
+    n = len(observations) - 1
+    if "next_observations" in infos:
+        following = _rows(infos["next_observations"])[:n]
+        episodes, steps = (infos[key][:n, 0].astype(np.int64) for key in ("episodes", "steps"))
+    else:
+        following = observations[1:]
+        episodes, steps = np.zeros(n, dtype=np.int64), np.arange(n, dtype=np.int64)
+    return Transitions(
+        observations=observations[:-1],
+        actions=_rows(group["actions"]),
+        rewards=group["rewards"][()].astype(np.float64),
+        next_observations=following,
+        terminated=group["terminations"][()].astype(bool),
+        truncated=group["truncations"][()].astype(bool),
+        episodes=first + episodes,
+        steps=steps,
+        determined=infos["determined"][:n, 0].astype(bool),
+    )
+
+
+def _rows(item: Any) -> Floats:
+    """Rows [N, D] of a stored array [N] or [N, D], or of Minari's group of a tuple's columns."""
+    if hasattr(item, "keys"):
+        return np.column_stack([item[f"_index_{i}"][()] for i in range(len(item))]).astype(np.float64)
+    array = item[()].astype(np.float64)
+    rows: Floats = array.reshape(len(array), -1)
+    return rows
+
+
+def load_npz(path: Path, spec: EnvironmentSpec) -> Transitions:
+    """Transitions from a file with ``obs, actions, next_obs, rewards, terminated`` (or ``dones``), row by row.
+
+    Optional are ``truncated`` and ``episode``; without the latter an episode ends where it is done or where the next
+    observation is not the following row's. All transitions count as determined.
+
+    Raises:
+        CwmbError: the file is not an npz file of numbers, a key is missing, or a shape or a value does not fit.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {key: np.asarray(file[key]) for key in file.files}
+    except FileNotFoundError as error:
+        raise CwmbError(f"data file {path} does not exist; give the path of an .npz file") from error
+    except (OSError, ValueError, BadZipFile, AttributeError, TypeError, EOFError) as error:
+        raise CwmbError(
+            f"data file {path} cannot be read as an .npz file of plain arrays ({error}); "
+            "write it with numpy.savez and without Python objects"
+        ) from error
+    return _from_arrays(path, arrays, *spaces(spec))
+
+
+def _from_arrays(
+    path: Path, arrays: dict[str, NDArray[Any]], observation_space: Space, action_space: Space
+) -> Transitions:
+    def column(key: str) -> NDArray[Any]:
+        array = arrays[key]
+        if array.dtype.kind not in "biuf":
+            raise CwmbError(f"data file {path}: {key!r} has dtype {array.dtype}; it must hold numbers")
+        if array.ndim == 0 or len(array) != len(arrays["obs"]):
+            raise CwmbError(
+                f"data file {path}: {key!r} has shape {array.shape}; it must have as many rows as 'obs' "
+                f"{arrays['obs'].shape}"
+            )
+        if not np.isfinite(array).all():
+            raise CwmbError(f"data file {path}: {key!r} holds values that are not finite; remove those rows")
+        return array
+
+    def rows(key: str, space: Space) -> Floats:
+        array = column(key)
+        if array.shape not in {(len(array), space.size), (len(array),) if space.size == 1 else ()}:
+            raise CwmbError(
+                f"data file {path}: {key!r} has shape {array.shape}; it must be [{len(array)}, {space.size}]"
+            )
+        result = array.reshape(len(array), space.size).astype(np.float64)
+        inside = (result >= space.low) & (result <= space.high) & (result == np.round(result))
+        if space.kind != "box" and not inside.all():
+            raise CwmbError(
+                f"data file {path}: {key!r} holds {result[~inside.all(axis=1)][0]}, which is no integer from "
+                f"{space.low} to {space.high}"
+            )
+        return result
+
+    def flags(key: str) -> NDArray[np.bool_]:
+        array = scalars(key)
+        if not np.isin(array, (0, 1)).all():
+            raise CwmbError(f"data file {path}: {key!r} must hold booleans")
+        return array.astype(bool)
+
+    def scalars(key: str) -> NDArray[Any]:
+        array = column(key)
+        if array.size != len(array):
+            raise CwmbError(f"data file {path}: {key!r} has shape {array.shape}; it must be [{len(array)}]")
+        return array.reshape(len(array))
+
+    done = "dones" if "dones" in arrays and "terminated" not in arrays else "terminated"
+    missing = [key for key in ("obs", "actions", "next_obs", "rewards", done) if key not in arrays]
+    if missing:
+        raise CwmbError(
+            f"data file {path}: no array {', '.join(map(repr, missing))}; it needs obs, actions, next_obs, rewards "
+            f"and terminated (or dones), and has {', '.join(sorted(arrays)) or 'none'}"
+        )
+    if arrays["obs"].ndim == 0 or len(arrays["obs"]) == 0:
+        raise CwmbError(f"data file {path}: 'obs' holds no transition")
+    observations = rows("obs", observation_space)
+    following = rows("next_obs", observation_space)
+    terminated = flags(done)
+    truncated = flags("truncated") if "truncated" in arrays else np.zeros(len(observations), dtype=bool)
+    if "episode" in arrays:
+        episodes = scalars("episode").astype(np.int64)
+    else:
+        ends = terminated[:-1] | truncated[:-1] | (following[:-1] != observations[1:]).any(axis=1)
+        episodes = np.concatenate([[0], np.cumsum(ends)]).astype(np.int64)
+    return Transitions(
+        observations=observations,
+        actions=rows("actions", action_space),
+        rewards=scalars("rewards").astype(np.float64),
+        next_observations=following,
+        terminated=terminated,
+        truncated=truncated,
+        episodes=episodes,
+        steps=_steps(episodes),
+        determined=np.ones(len(observations), dtype=bool),
+    )
+
+
+def _steps(episodes: Ints) -> Ints:
+    """How many rows of the same episode come before each row."""
+
+    def count() -> Iterator[int]:
+        seen: dict[int, int] = {}
+        for episode in episodes.tolist():
+            yield seen.setdefault(episode, 0)
+            seen[episode] += 1
+
+    return np.fromiter(count(), dtype=np.int64, count=len(episodes))

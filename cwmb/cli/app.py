@@ -1,0 +1,258 @@
+"""The command line: ``cwmb …``. Heavy modules are imported inside the commands that use them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from cwmb import __version__
+from cwmb.errors import EXIT_CELL_FAILED, EXIT_INFRASTRUCTURE, EXIT_INTERRUPTED, EXIT_USAGE, CwmbError, unknown
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+COUNT = click.IntRange(min=1)
+FILE = click.Path(path_type=Path)
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+environment_name = click.argument("env", metavar="ENV")
+environment_names = click.argument("envs", metavar="[ENV]...", nargs=-1)
+program_file = click.argument("file", metavar="FILE.py", type=FILE)
+unsafe = click.option("--unsafe-no-sandbox", is_flag=True, help="Run programs without a sandbox.")
+table_format = click.option(
+    "--format", "format_", default="markdown", show_default=True, help="markdown, csv, latex or json."
+)
+description_set = click.option("--descriptions", default="default", show_default=True, help="Which description set.")
+
+
+def protocol_name(default: str) -> Callable[[Command], Command]:
+    """The option that names a protocol."""
+    return click.option("--protocol", default=default, show_default=True, help="A protocol of harness/.")
+
+
+def main() -> NoReturn:
+    """Run the command line; errors that the user can put right are one line on stderr and a distinct exit code."""
+    try:
+        code = app(prog_name="cwmb", standalone_mode=False)
+    except CwmbError as error:
+        _fail(str(error), error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        _fail("interrupted", EXIT_INTERRUPTED)
+    except click.ClickException as error:
+        _fail(error.format_message(), EXIT_USAGE)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    print(f"cwmb: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(code)
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def app(context: click.Context) -> int:
+    """The Code World Models Benchmark."""
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+        return EXIT_USAGE
+    return 0
+
+
+@app.command(name="list")
+@click.argument("what", metavar="environments|strategies|models|planners|protocols")
+@as_json
+def list_(what: str, as_json: bool) -> None:
+    """List what there is."""
+    from cwmb.benchmark.catalog import environment_ids
+    from cwmb.benchmark.protocols import protocol_names
+    from cwmb.harness.plugins import names
+
+    kinds: dict[str, Any] = {
+        "environments": environment_ids,
+        "strategies": lambda: names("cwmb.strategies"),
+        "models": lambda: names("cwmb.models"),
+        "planners": lambda: names("cwmb.planners"),
+        "protocols": protocol_names,
+    }
+    if what not in kinds:
+        raise unknown("list", what, kinds)
+    found = list(kinds[what]())
+    print(json.dumps(found) if as_json else "\n".join(found))
+
+
+@app.command()
+@environment_name
+@description_set
+def describe(env: str, descriptions: str) -> None:
+    """Print what a model is shown of the environment ENV."""
+    from cwmb.benchmark.catalog import environment
+    from cwmb.benchmark.descriptions import contract, description
+
+    print(f"{description(environment(env).id, descriptions).rstrip()}\n\n{contract().rstrip()}")
+
+
+@app.command()
+@environment_name
+@program_file
+@click.option("--split", default="train", show_default=True, help="train or test.")
+@click.option("--data", help="A Minari data set's folder or an .npz file instead.")
+@protocol_name("standard")
+@as_json
+@unsafe
+def score(
+    env: str, file: Path, split: str, data: str | None, protocol: str, as_json: bool, unsafe_no_sandbox: bool
+) -> None:
+    """Score the program FILE.py of ENV, and say which transitions are wrong and how."""
+    from cwmb.sandbox import Sandbox
+
+    with closing(Sandbox(workers=1, unsafe=unsafe_no_sandbox, planners={})) as sandbox:
+        from cwmb.cli.own_program import score_program  # while the sandbox's interpreter starts
+
+        print(score_program(sandbox, env, file, split, data, protocol, as_json))
+
+
+@app.command()
+@environment_name
+@program_file
+@protocol_name("quick")
+@click.option("--episodes", type=COUNT, help="How many (the protocol's unless said).")
+@as_json
+@unsafe
+def plan(env: str, file: Path, protocol: str, episodes: int | None, as_json: bool, unsafe_no_sandbox: bool) -> None:
+    """Plan with the program FILE.py in the real environment ENV."""
+    from cwmb.sandbox import Sandbox
+
+    with closing(Sandbox(workers=1, unsafe=unsafe_no_sandbox)) as sandbox:
+        from cwmb.cli.own_program import plan_with_program  # while the sandbox's interpreter starts
+
+        print(plan_with_program(sandbox, env, file, protocol, episodes, as_json))
+
+
+@app.command(name="eval")
+@click.option("--strategy", required=True, help="cwmb list strategies")
+@click.option("--model", required=True, help="provider:name, such as openai:gpt-5; cwmb list models")
+@click.option("--envs", default="all", show_default=True, help="Environments, separated by commas, or all.")
+@click.option("--budget", type=int, help="LLM calls of one search (the protocol's unless said).")
+@click.option("--max-tokens", type=int, help="Tokens that one search may spend.")
+@click.option("--max-dollars", type=float, help="Dollars that one search may spend.")
+@click.option("--max-new-tokens", type=int, help="Tokens of an answer, at most.")
+@click.option("--max-seconds", type=float, help="Wall time after which a search asks no more.")
+@click.option("--seeds", type=int, help="Seeds 0 … K-1 (the protocol's unless said).")
+@protocol_name("quick")
+@description_set
+@click.option("--jobs", type=int, default=1, show_default=True, help="Cells at a time.")
+@click.option("--requests-per-minute", type=int, help="Requests of all cells together in any minute.")
+@click.option("--tokens-per-minute", type=int, help="Tokens of all cells together in any minute.")
+@click.option("--executor", default="local", show_default=True, help="Where cells run: local, or ray (a cluster).")
+@click.option("--address", help="The Ray cluster's, if it is not that of this machine.")
+@click.option("--out", type=FILE, help="The run's folder; runs/<strategy>-<model>-<protocol>.")
+@click.option("-o", "option", multiple=True, help="name=value, an option of the strategy.")
+@unsafe
+def eval_(
+    strategy: str,
+    model: str,
+    envs: str,
+    budget: int | None,
+    max_tokens: int | None,
+    max_dollars: float | None,
+    max_new_tokens: int | None,
+    max_seconds: float | None,
+    seeds: int | None,
+    protocol: str,
+    descriptions: str,
+    jobs: int,
+    requests_per_minute: int | None,
+    tokens_per_minute: int | None,
+    executor: str,
+    address: str | None,
+    out: Path | None,
+    option: tuple[str, ...],
+    unsafe_no_sandbox: bool,
+) -> int:
+    """Run a strategy with a language model over environments; running it again completes what is missing."""
+    from cwmb.cli.commands import evaluate
+
+    states = evaluate(
+        strategy,
+        model,
+        envs=envs,
+        calls=budget,
+        tokens=max_tokens,
+        dollars=max_dollars,
+        seconds=max_seconds,
+        max_new_tokens=max_new_tokens,
+        seeds=seeds,
+        protocol_name=protocol,
+        descriptions=descriptions,
+        jobs=jobs,
+        requests_per_minute=requests_per_minute,
+        tokens_per_minute=tokens_per_minute,
+        executor=executor,
+        address=address,
+        out=out,
+        options=option,
+        unsafe=unsafe_no_sandbox,
+    )
+    if "infrastructure" in states:
+        return EXIT_INFRASTRUCTURE
+    return EXIT_CELL_FAILED if "failed" in states else 0
+
+
+@app.command()
+@click.argument("runs", metavar="[DIR]...", nargs=-1, type=FILE)
+@table_format
+@click.option("--published", is_flag=True, help="The paper's tables, ours beside them.")
+def tables(runs: tuple[Path, ...], format_: str, published: bool) -> None:
+    """Print result tables of runs."""
+    from cwmb.report import report
+
+    print(report(runs, format_, published))
+
+
+@app.command()
+@click.argument("run_a", metavar="RUN_A", type=FILE)
+@click.argument("run_b", metavar="RUN_B", type=FILE)
+@table_format
+def compare(run_a: Path, run_b: Path, format_: str) -> None:
+    """Compare two runs cell by cell: differences, their intervals, probability of improvement."""
+    from cwmb.report import compare as compared
+    from cwmb.report.render import FORMATS, render
+
+    if format_ not in FORMATS:
+        raise unknown("format", format_, FORMATS)
+    print(render(compared(run_a, run_b), format_))
+
+
+@app.command()
+@environment_names
+@click.option("--force", is_flag=True, help="Collect anew what is there.")
+def collect(envs: tuple[str, ...], force: bool) -> None:
+    """Collect the trajectories of environments (all unless named)."""
+    from cwmb.cli.commands import collect_trajectories
+
+    collect_trajectories(envs, force)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    print(__version__)
+
+
+@app.command()
+@environment_names
+@protocol_name("quick")
+@click.option("--show", is_flag=True, help="Only print what is there.")
+@table_format
+def baselines(envs: tuple[str, ...], protocol: str, show: bool, format_: str) -> None:
+    """Measure what is missing of floors, ceilings, random and oracle returns in results/baselines/."""
+    from cwmb.cli.commands import measure_baselines, show_baselines
+
+    if not show:
+        measure_baselines(envs, protocol)
+    print(show_baselines(protocol, format_))

@@ -1,0 +1,154 @@
+"""A program of the user's own: scored on recorded transitions, planned with in the real environment."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cwmb.benchmark import trajectories
+from cwmb.benchmark.catalog import EnvironmentSpec, environment
+from cwmb.benchmark.protocols import protocol
+from cwmb.errors import CwmbError, unknown
+from cwmb.harness.records import score
+from cwmb.judging.bounds import bounds
+from cwmb.judging.horizon import program_horizon, recorded_trajectories
+from cwmb.judging.judge import Judge
+from cwmb.sandbox import Sandbox
+from cwmb.seeds import Purpose, generator
+from cwmb.types import SPLITS, Evaluation, Failure, Mistake, Program, Space, Split, Transitions
+from cwmb.worlds import make
+
+SHOWN_MISTAKES = 3
+
+
+def read_program(file: Path) -> Program:
+    """A program from a file.
+
+    Raises:
+        CwmbError: there is none, it is no text, or defines no class Environment.
+    """
+    try:
+        source = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CwmbError(f"cannot read the program {file}: {getattr(error, 'strerror', None) or error}") from error
+    if "Environment" not in source:
+        raise CwmbError(f"{file} defines no class Environment: see 'cwmb describe ENV' for the class to write")
+    return Program(source)
+
+
+def score_program(
+    sandbox: Sandbox, env: str, file: Path, split: str, data: str | None, protocol_name: str, as_json: bool
+) -> str:
+    """Score a program on recorded transitions; returns what is printed."""
+    spec, rules_of = environment(env), protocol(protocol_name)
+    program = read_program(file)
+    truth, train, checksum = _data(spec, split, data)
+    judge = Judge.of(sandbox, rules_of, spec)
+    evaluation, _ = judge.score(program, truth, generator(0, spec.id, Purpose.AUDIT), show=SHOWN_MISTAKES)
+    known = bounds(spec, judge, partial(make, spec), truth, train, checksum)
+    rolled = program_horizon(judge, program, recorded_trajectories(truth, train))
+    result = score(evaluation, known.floor, known.ceiling, horizon=rolled)
+    if as_json:
+        fields = ("accuracy", "state", "reward", "done", "exact", "floor", "ceiling", "skill", "n")
+        failure = _brief(evaluation.failure)
+        horizon = {"steps": rolled.steps, "length": rolled.length}
+        return json.dumps({**{name: getattr(result, name) for name in fields}, "horizon": horizon, "failure": failure})
+    return "\n".join(_score_lines(spec, result, evaluation, judge.observation_space, judge.action_space))
+
+
+def _brief(failure: Failure | None) -> dict[str, str] | None:
+    return {"kind": failure.kind, "message": failure.message} if failure else None
+
+
+def _data(spec: EnvironmentSpec, split: str, data: str | None) -> tuple[Transitions, Transitions, str]:
+    """The transitions to score on, those that the trivial program learns from, and the checksum of the former."""
+    if split not in SPLITS:
+        raise unknown("split", split, SPLITS)
+    chosen: Split = "train" if split == "train" else "test"
+    if data is None:
+        truth = trajectories.transitions(spec, chosen)
+        return truth, trajectories.transitions(spec, "train"), trajectories.dataset(spec, chosen)[1]
+    path = Path(data)
+    truth = trajectories.read(path) if path.is_dir() else trajectories.load_npz(path, spec)
+    return truth, truth, ""
+
+
+def _score_lines(
+    spec: EnvironmentSpec, result: Any, evaluation: Evaluation, observations: Space, actions: Space
+) -> Iterator[str]:
+    skill = "–" if result.skill is None else f"{result.skill:.4f}"
+    yield f"{spec.id}: accuracy {result.accuracy:.4f} on {result.n} transitions"
+    yield f"  skill    {skill}   (floor {result.floor:.4f}, ceiling {result.ceiling:.4f})"
+    yield f"  exact    {result.exact:.4f}   all parts right"
+    yield f"  state    {result.state:.4f}   reward {result.reward:.4f}   done {result.done:.4f}"
+    if result.horizon is not None:
+        one, ten, hundred = (f"{steps:g}" for steps in result.horizon.steps)
+        yield f"  horizon  {one} of {result.horizon.length:g} steps along recorded actions"
+        yield f"           {ten} and {hundred} with 10 and 100 times the tolerance"
+    if result.ran < 1:
+        yield f"  ran      {result.ran:.4f}   of the transitions"
+    failure = evaluation.failure
+    if failure is not None:
+        where = f" (line {failure.line}: {failure.code})" if failure.line else ""
+        yield f"  failure  {failure.kind}: {failure.message}{where}"
+    for mistake in evaluation.mistakes:
+        yield ""
+        yield from _mistake_lines(mistake, observations, actions)
+
+
+def _mistake_lines(mistake: Mistake, observations: Space, actions: Space) -> Iterator[str]:
+    observation = observations.decode(np.array(mistake.observation))
+    action = actions.decode(np.array(mistake.action))
+    yield f"transition {mistake.index}: observation {_value(observation)}, action {_value(action)}"
+    wrong = mistake.wrong_elements
+    if len(wrong) == 0 and not mistake.reward_wrong and not mistake.done_wrong:
+        yield "  observation of the wrong shape or kind"
+    for column in wrong[:20]:
+        truth, said = mistake.next_observation[column], mistake.predicted_observation[column]
+        name = f"observation[{column}]" if observations.size > 1 else "observation"
+        yield f"  {name:18} {said:.9g} should be {truth:.9g}"
+    if len(wrong) > 20:
+        yield f"  … and {len(wrong) - 20} more elements"
+    if mistake.reward_wrong:
+        yield f"  {'reward':18} {mistake.predicted_reward:.9g} should be {mistake.reward:.9g}"
+    if mistake.done_wrong:
+        yield f"  {'done':18} {mistake.predicted_done} should be {mistake.done}"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return np.array2string(value, precision=6, threshold=40, max_line_width=10**6)
+    return repr(value)
+
+
+def plan_with_program(
+    sandbox: Sandbox, env: str, file: Path, protocol_name: str, episodes: int | None, as_json: bool
+) -> str:
+    """Plan with a program in the real environment; returns what is printed."""
+    from cwmb.harness.planning import plan_episodes, planning
+
+    spec, rules_of = environment(env), protocol(protocol_name)
+    program = read_program(file)
+    result = planning(spec, rules_of, plan_episodes(sandbox, spec, rules_of, program, count=episodes))
+    if as_json:
+        fields = ("return_mean", "return_sem", "normalised_return", "normalised_sem", "episodes", "random_actions")
+        return json.dumps({**{name: getattr(result, name) for name in fields}, "failure": _brief(result.failure)})
+    normalised = (
+        "– (the oracle does not clearly beat the random policy here, or was not measured)"
+        if result.normalised_return is None
+        else f"{result.normalised_return:.3f} ± {result.normalised_sem:.3f}"
+    )
+    lines = [
+        f"{spec.id}: return {result.return_mean:.3f} ± {result.return_sem:.3f} over {result.episodes} episodes",
+        f"  normalised   {normalised}",
+        f"  model steps  {result.model_steps:,} ({result.failed_steps:,} failed)",
+        f"  random       {result.random_actions} actions of {result.steps}",
+    ]
+    if result.failure is not None:
+        lines.append(f"  failure      {result.failure.kind}: {result.failure.message}")
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""How right a program is: scores, horizons, and what is trivial and attainable on the same data."""

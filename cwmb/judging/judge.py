@@ -1,0 +1,116 @@
+"""Judging a program on a set of transitions: run it in the sandbox, compare in the parent, audit in fresh processes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from cwmb.benchmark.catalog import EnvironmentSpec
+from cwmb.benchmark.protocols import BenchmarkProtocol
+from cwmb.benchmark.trajectories import spaces
+from cwmb.judging.scoring import Marks, Rules, compare, evaluate, mistakes, rules
+from cwmb.sandbox import Sandbox
+from cwmb.types import NOT_RUN, Bools, Evaluation, Failure, Floats, Ints, Predictions, Program, Space, Transitions
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Judges programs of one environment under one protocol."""
+
+    sandbox: Sandbox
+    protocol: BenchmarkProtocol
+    rules: Rules
+    observation_space: Space
+    action_space: Space
+
+    @classmethod
+    def of(cls, sandbox: Sandbox, protocol: BenchmarkProtocol, spec: EnvironmentSpec) -> Judge:
+        """The judge of an environment, whose spaces are those of its data set. Raises CwmbError: see spaces()."""
+        return cls(sandbox, protocol, rules(spec, protocol.scoring), *spaces(spec))
+
+    def predict(self, program: Program, truth: Transitions) -> Predictions:
+        """What a program says about the transitions. Only their observations and actions reach it."""
+        limits, seed = self.protocol.limits, self.protocol.scoring.seed
+        return self.sandbox.predict(program, self.observation_space, self.action_space, truth, limits, seed)
+
+    def roll_out(self, program: Program, truth: Transitions) -> Predictions:
+        """What a program says along the actions of whole episodes. Of each only the first observation reaches it."""
+        limits, seed = self.protocol.limits, self.protocol.scoring.seed
+        return self.sandbox.roll_out(program, self.observation_space, self.action_space, truth, limits, seed)
+
+    def score(
+        self,
+        program: Program,
+        truth: Transitions,
+        audit: np.random.Generator | None = None,
+        *,
+        audit_above: float = -1.0,
+        show: int = 0,
+        feedback: np.random.Generator | None = None,
+    ) -> tuple[Evaluation, Marks]:
+        """The evaluation of a program on the transitions.
+
+        audit: draws the transitions that are repeated in fresh processes, if the accuracy is above audit_above;
+        show: how many mistakes to show, drawn by feedback among the wrong transitions whose outcome is determined
+        (without feedback: the first ones, determined or not).
+        """
+        predicted = self.predict(program, truth)
+        marks = compare(truth, predicted, self.rules)
+        evaluation = evaluate(truth, predicted, self.rules, marks)
+        if audit is not None and evaluation.accuracy > max(audit_above, 0.0):
+            failure = self._audit(program, truth, predicted, audit)
+            if failure is not None:
+                return replace(evaluation, accuracy=0.0, exact=0.0, failure=failure), marks
+        if show:
+            chosen = _wrong(truth, marks, feedback)[:show]
+            evaluation = replace(evaluation, mistakes=mistakes(truth, predicted, marks, chosen))
+        return evaluation, marks
+
+    def _audit(
+        self, program: Program, truth: Transitions, predicted: Predictions, rng: np.random.Generator
+    ) -> Failure | None:
+        count = min(self.protocol.scoring.audit, len(truth))
+        index = np.sort(rng.choice(len(truth), size=count, replace=False)).astype(np.int64)
+        again = self.sandbox.audit(
+            program,
+            self.observation_space,
+            self.action_space,
+            truth,
+            index,
+            self.protocol.limits,
+            self.protocol.scoring.seed,
+        )
+        differs = ~_same(predicted, index, again)
+        if not differs.any():
+            return None
+        first = int(index[differs.argmax()])
+        return Failure(
+            "stateful",
+            f"transition {first} was predicted differently by a fresh process: the program carries knowledge from one "
+            "transition to the next",
+            transition=first,
+        )
+
+
+def _wrong(truth: Transitions, marks: Marks, feedback: np.random.Generator | None) -> Ints:
+    """The wrong transitions that ran, in the order in which they are shown."""
+    wrong = np.asarray(~marks.right & marks.ran)
+    if feedback is None:
+        return np.flatnonzero(wrong)
+    return feedback.permutation(np.flatnonzero(wrong & truth.determined))
+
+
+def _same(predicted: Predictions, index: Ints, again: Predictions) -> Bools:
+    said = np.asarray(predicted.status[index] != NOT_RUN)
+    same = (
+        (predicted.status[index] == again.status)
+        & _equal(predicted.observations[index], again.observations).all(axis=1)
+        & _equal(predicted.rewards[index], again.rewards)
+        & (predicted.done[index] == again.done)
+    )
+    return np.asarray(same | ~said)
+
+
+def _equal(a: Floats, b: Floats) -> Bools:
+    return np.asarray((a == b) | (np.isnan(a) & np.isnan(b)))

@@ -1,0 +1,200 @@
+"""How well predictions agree with the truth: pure functions over arrays.
+
+For a transition (s, a, r, s', terminated) the state part S is the share of observation elements that match, the reward
+part R and the done part D are 0 or 1. A transition counts (S + R + D) / 3, a terminal one (R + D) / 2 since its next
+state does not matter. NaN never matches.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from cwmb.benchmark.catalog import EnvironmentSpec
+from cwmb.benchmark.protocols import ScoringRules
+from cwmb.types import (
+    BAD_OBSERVATION,
+    OK,
+    Bools,
+    Evaluation,
+    Floats,
+    Ints,
+    Mistake,
+    Predictions,
+    Transitions,
+)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """A protocol's scoring rules, made concrete for one environment.
+
+    observation: rtol and atol at once, None for exact equality; reward: the same, or ``float32`` for exact equality
+    with the recorded reward rounded to float32 (the published code's rule); time_limit_is_done: whether truncation
+    counts as done; by_reward: whether every distinct reward value weighs the same in total.
+    """
+
+    observation: float | None
+    reward: float | Literal["float32"]
+    time_limit_is_done: bool
+    by_reward: bool
+
+
+PAPER_TOLERANCE = 1e-5
+
+
+def rules(spec: EnvironmentSpec, scoring: ScoringRules) -> Rules:
+    """The rules that a protocol applies to an environment (PROTOCOL ``standard`` or ``paper``)."""
+    exact = spec.tolerances.observation is None
+    return Rules(
+        observation=None
+        if exact
+        else (PAPER_TOLERANCE if scoring.observation == "paper" else spec.tolerances.observation),
+        reward="float32" if scoring.reward == "paper" else spec.tolerances.reward,
+        time_limit_is_done=scoring.done == "terminated_or_truncated",
+        by_reward=scoring.weighting == "every_reward" or spec.reward_values is not None,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Marks:
+    """Which parts of N predictions are right.
+
+    elements: bool [N, D]; reward, done, terminal: bool [N]; ran: bool [N], whether the program answered at all.
+    """
+
+    elements: Bools
+    reward: Bools
+    done: Bools
+    terminal: Bools
+    ran: Bools
+
+    @property
+    def state(self) -> Floats:
+        """Share of matching observation elements [N]."""
+        return np.asarray(self.elements.mean(axis=1))
+
+    @property
+    def right(self) -> Bools:
+        """Whether all parts that count are right [N]."""
+        return self.reward & self.done & (self.terminal | self.elements.all(axis=1))
+
+    @property
+    def score(self) -> Floats:
+        """Score of each transition [N]."""
+        rest = self.reward.astype(np.float64) + self.done
+        return np.where(self.terminal, rest / 2, (self.state + rest) / 3)
+
+
+def compare(truth: Transitions, predicted: Predictions, rules: Rules) -> Marks:
+    """Mark every part of every prediction."""
+    answered = (predicted.status == OK) | (predicted.status == BAD_OBSERVATION)
+    shaped = predicted.status == OK
+    terminal = _done(truth, rules)
+    if rules.observation is None:
+        elements = predicted.observations == truth.next_observations
+    else:
+        elements = _close(predicted.observations, truth.next_observations, rules.observation)
+    if rules.reward == "float32":
+        reward = predicted.rewards == truth.rewards.astype(np.float32).astype(np.float64)
+    else:
+        reward = _close(predicted.rewards, truth.rewards, rules.reward)
+    return Marks(
+        elements=elements & shaped[:, None],
+        reward=reward & answered,
+        done=(predicted.done == terminal) & answered,
+        terminal=terminal,
+        ran=answered,
+    )
+
+
+def evaluate(truth: Transitions, predicted: Predictions, rules: Rules, marks: Marks | None = None) -> Evaluation:
+    """The evaluation of a program's predictions, without mistakes drawn for feedback.
+
+    A program that raised, or said nothing, on any transition has accuracy 0; its parts are still reported.
+    """
+    marks = compare(truth, predicted, rules) if marks is None else marks
+    n = len(truth)
+    going_on = ~marks.terminal
+    ran = float(marks.ran.mean())
+    return Evaluation(
+        accuracy=_mean(marks.score, _reward_classes(truth, rules)) if ran == 1.0 else 0.0,
+        state=float(marks.state[going_on].mean()) if going_on.any() else 1.0,
+        reward=float(marks.reward.mean()),
+        done=float(marks.done.mean()),
+        exact=float(marks.right.mean()),
+        ran=ran,
+        n=n,
+        failure=predicted.failure,
+    )
+
+
+def mistakes(truth: Transitions, predicted: Predictions, marks: Marks, index: Ints) -> tuple[Mistake, ...]:
+    """The transitions at ``index`` as feedback."""
+    return tuple(
+        Mistake(
+            index=int(i),
+            observation=truth.observations[i].tolist(),
+            action=truth.actions[i].tolist(),
+            next_observation=truth.next_observations[i].tolist(),
+            reward=float(truth.rewards[i]),
+            done=bool(marks.terminal[i]),
+            predicted_observation=predicted.observations[i].tolist(),
+            predicted_reward=float(predicted.rewards[i]),
+            predicted_done=bool(predicted.done[i]),
+            wrong_elements=[] if marks.terminal[i] else np.flatnonzero(~marks.elements[i]).tolist(),
+            reward_wrong=not marks.reward[i],
+            done_wrong=not marks.done[i],
+        )
+        for i in index
+    )
+
+
+def persistence(truth: Transitions, train: Transitions, rules: Rules) -> Predictions:
+    """The trivial program: nothing changes, the most common training reward (ties: the smallest), never done."""
+    recorded = train.rewards.astype(np.float32).astype(np.float64) if rules.reward == "float32" else train.rewards
+    n = len(truth)
+    return Predictions(
+        observations=truth.observations.copy(),
+        rewards=np.full(n, most_common(recorded)),
+        done=np.zeros(n, dtype=bool),
+        status=np.full(n, OK, dtype=np.uint8),
+    )
+
+
+def most_common(values: ArrayLike) -> float:
+    """The most common of some numbers [N]; of several the smallest."""
+    found, counts = np.unique(np.asarray(values, dtype=np.float64), return_counts=True)
+    return float(found[counts.argmax()])
+
+
+def skill(accuracy: float, floor: float, ceiling: float) -> float | None:
+    """Where an accuracy lies between floor (0) and ceiling (1); not clipped, None where they are closer than 0.05."""
+    return None if ceiling - floor < 0.05 else (accuracy - floor) / (ceiling - floor)
+
+
+def _done(truth: Transitions, rules: Rules) -> Bools:
+    return truth.terminated | truth.truncated if rules.time_limit_is_done else truth.terminated
+
+
+def _close(a: Floats, b: Floats, tolerance: float) -> Bools:
+    with np.errstate(invalid="ignore", over="ignore"):
+        return np.asarray(np.abs(a - b) <= tolerance + tolerance * np.abs(b))
+
+
+def _reward_classes(truth: Transitions, rules: Rules) -> Ints | None:
+    if not rules.by_reward:
+        return None
+    rewards = truth.rewards.astype(np.float32) if rules.reward == "float32" else truth.rewards
+    return np.asarray(np.unique(rewards, return_inverse=True)[1], dtype=np.int64)
+
+
+def _mean(score: Floats, classes: Ints | None) -> float:
+    """Plain mean, or mean of the classes' means. Of ones it is exactly 1."""
+    if classes is None:
+        return float(score.mean())
+    sums = np.bincount(classes, weights=score)
+    return float((sums / np.bincount(classes)).mean())

@@ -1,0 +1,73 @@
+"""Gymnasium's toy text environments: tables and cards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+from gymnasium.envs.toy_text import blackjack
+
+from cwmb.types import Floats
+from cwmb.worlds.base import GymnasiumSimulator
+from cwmb.worlds.simulator import Snapshot
+
+
+class _Table(GymnasiumSimulator):
+    """An environment whose state is the observation, one integer."""
+
+    state_attributes: ClassVar[Sequence[str]] = ("s", "lastaction")
+
+    def _restore(self, observation: Floats) -> None:
+        self.env.s = int(observation[0])
+        self.env.lastaction = None
+
+
+class CliffWalking(_Table):
+    """CliffWalking: the observation is 12 · row + column."""
+
+
+class Taxi(_Table):
+    """Taxi: the observation encodes taxi, passenger and destination; dry and with a steady passenger."""
+
+    state_attributes = ("s", "lastaction", "fickle_step")
+
+    def _restore(self, observation: Floats) -> None:
+        super()._restore(observation)
+        self.env.fickle_step = False
+
+
+class Blackjack(GymnasiumSimulator):
+    """Blackjack, an infinite deck: the dealer's hole card and all further cards are hidden from the player."""
+
+    state_attributes = ("player", "dealer")
+
+    def _restore(self, observation: Floats) -> None:
+        """Some hand with this total and usable ace; the hole card is drawn from the environment's generator."""
+        total, dealer, ace = (int(x) for x in observation)
+        self.env.player = [1, total - 11] if ace else _hard_hand(total)
+        self.env.dealer = [dealer, _card(self.env.np_random)]
+
+    def load(self, snapshot: Snapshot, rng: np.random.Generator | None = None) -> None:
+        """Return to a snapshot.
+
+        Without rng the dealer's hand is the true one and cards come from the episode's own generator. A planner gives
+        an rng: then the hole card is drawn anew, and so are all further cards. Cards are drawn with replacement and
+        the dealer does not peek, so the hole card is independent of all that the player has seen.
+        """
+        super().load(snapshot)
+        if rng is not None:
+            self.env.np_random = rng
+            self.env.dealer = [self.env.dealer[0], _card(rng)]
+
+
+def _card(rng: np.random.Generator) -> int:
+    return int(blackjack.draw_card(rng))  # type: ignore[no-untyped-call]
+
+
+def _hard_hand(total: int) -> list[int]:
+    """Cards of a total (at least 4) without a usable ace: a one can only be left over at 13 or above."""
+    hand = [2]
+    while (rest := total - sum(hand)) > 0:
+        hand.append(min(10, rest))
+    return hand

@@ -1,0 +1,145 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from cwmb.judging.scoring import Rules, compare, evaluate, mistakes, persistence, skill
+from cwmb.types import BAD_OBSERVATION, NOT_RUN, OK, RAISED, Predictions, Transitions
+
+STANDARD = Rules(observation=1e-5, reward=1e-5, time_limit_is_done=False, by_reward=False)
+PAPER = Rules(observation=1e-5, reward="float32", time_limit_is_done=True, by_reward=True)
+
+finite = st.floats(-1e6, 1e6, allow_nan=False)
+
+
+def transitions(n: int = 4, dimensions: int = 3, **changes: np.ndarray) -> Transitions:
+    rng = np.random.default_rng(n)
+    columns: dict[str, np.ndarray] = {
+        "observations": rng.normal(size=(n, dimensions)),
+        "actions": rng.normal(size=(n, 1)),
+        "rewards": rng.normal(size=n),
+        "next_observations": rng.normal(size=(n, dimensions)),
+        "terminated": np.zeros(n, dtype=bool),
+        "truncated": np.zeros(n, dtype=bool),
+        "episodes": np.zeros(n, dtype=np.int64),
+        "steps": np.arange(n),
+        "determined": np.ones(n, dtype=bool),
+    }
+    return Transitions(**{**columns, **changes})
+
+
+def perfect(truth: Transitions, **changes: np.ndarray) -> Predictions:
+    said = {
+        "observations": truth.next_observations.copy(),
+        "rewards": truth.rewards.copy(),
+        "done": truth.terminated.copy(),
+        "status": np.full(len(truth), OK, dtype=np.uint8),
+    }
+    return Predictions(**{**said, **changes})
+
+
+@given(st.integers(1, 400), st.integers(1, 376), st.booleans())
+def test_a_perfect_program_scores_exactly_one(n: int, dimensions: int, by_reward: bool) -> None:
+    truth = transitions(n, dimensions, rewards=np.arange(n) % 7 * 1.0, terminated=np.arange(n) % 5 == 4)
+    evaluation = evaluate(truth, perfect(truth), replace(STANDARD, by_reward=by_reward))
+    assert evaluation.accuracy == evaluation.exact == evaluation.state == 1.0
+    assert evaluation.perfect
+
+
+def test_a_part_of_each_kind_counts_a_third() -> None:
+    truth = transitions(1)
+    wrong_state = perfect(truth, observations=truth.next_observations + [[0, 1, 0]])
+    assert evaluate(truth, wrong_state, STANDARD).accuracy == pytest.approx((2 / 3 + 1 + 1) / 3)
+    assert evaluate(truth, perfect(truth, rewards=truth.rewards + 1), STANDARD).accuracy == pytest.approx(2 / 3)
+    assert evaluate(truth, perfect(truth, done=~truth.terminated), STANDARD).accuracy == pytest.approx(2 / 3)
+
+
+def test_the_next_state_of_a_terminal_transition_does_not_count() -> None:
+    truth = transitions(1, terminated=np.array([True]))
+    said = perfect(truth, observations=np.full((1, 3), np.nan))
+    assert evaluate(truth, said, STANDARD).accuracy == 1.0
+    assert evaluate(truth, replace(said, done=np.array([False])), STANDARD).accuracy == 0.5
+
+
+def test_nan_never_matches_even_nan() -> None:
+    nan = np.full((1, 3), np.nan)
+    truth = transitions(1, next_observations=nan, rewards=np.array([np.nan]))
+    evaluation = evaluate(truth, perfect(truth), STANDARD)
+    assert (evaluation.state, evaluation.reward) == (0.0, 0.0)
+
+
+def test_an_observation_of_the_wrong_shape_costs_the_state_part_only() -> None:
+    truth = transitions(2)
+    said = perfect(truth, status=np.array([OK, BAD_OBSERVATION], dtype=np.uint8))
+    evaluation = evaluate(truth, said, STANDARD)
+    assert (evaluation.state, evaluation.reward, evaluation.done, evaluation.ran) == (0.5, 1.0, 1.0, 1.0)
+    assert evaluation.accuracy == pytest.approx((1 + 2 / 3) / 2)
+
+
+@pytest.mark.parametrize("status", [RAISED, NOT_RUN])
+def test_an_exception_anywhere_scores_zero_and_the_rest_is_reported(status: int) -> None:
+    truth = transitions(4)
+    said = perfect(truth, status=np.array([OK, OK, OK, status], dtype=np.uint8))
+    evaluation = evaluate(truth, said, STANDARD)
+    assert (evaluation.accuracy, evaluation.ran, evaluation.reward) == (0.0, 0.75, 0.75)
+
+
+def test_every_distinct_reward_weighs_the_same_where_rewards_are_classes() -> None:
+    truth = transitions(4, rewards=np.array([0.0, 0.0, 0.0, 1.0]))
+    said = perfect(truth, rewards=np.zeros(4))
+    assert evaluate(truth, said, STANDARD).accuracy == pytest.approx((3 + 2 / 3) / 4)
+    assert evaluate(truth, said, replace(STANDARD, by_reward=True)).accuracy == pytest.approx((1 + 2 / 3) / 2)
+
+
+def test_the_published_rule_compares_rewards_with_their_float32() -> None:
+    truth = transitions(2, rewards=np.array([0.1, 0.5]))
+    exact = evaluate(truth, perfect(truth), PAPER)
+    rounded = evaluate(truth, perfect(truth, rewards=np.float64(np.float32([0.1, 0.5]))), PAPER)
+    assert (exact.reward, rounded.reward) == (0.5, 1.0)
+
+
+def test_the_published_rule_takes_a_time_limit_for_done() -> None:
+    truth = transitions(1, truncated=np.array([True]))
+    assert evaluate(truth, perfect(truth), PAPER).done == 0.0
+    assert evaluate(truth, perfect(truth), STANDARD).done == 1.0
+
+
+@given(arrays(np.float64, (5, 2), elements=finite), st.floats(1e-8, 1e-2))
+def test_the_tolerance_is_relative_and_absolute(values: np.ndarray, tolerance: float) -> None:
+    truth = transitions(5, 2, next_observations=values)
+    rules = replace(STANDARD, observation=tolerance)
+    allowed = tolerance + tolerance * np.abs(values)
+    assert compare(truth, perfect(truth, observations=values + 0.9 * allowed), rules).elements.all()
+    assert not compare(truth, perfect(truth, observations=values + 1.1 * allowed + 1e-9), rules).elements.any()
+
+
+def test_discrete_observations_match_exactly() -> None:
+    truth = transitions(1, 1, next_observations=np.array([[1e6]]))
+    said = perfect(truth, observations=np.array([[1e6 + 1]]))
+    assert evaluate(truth, said, replace(STANDARD, observation=None)).state == 0.0
+
+
+def test_the_trivial_program_says_the_most_common_reward_and_the_smallest_of_ties() -> None:
+    truth = transitions(4, rewards=np.array([2.0, 1.0, 1.0, 2.0]))
+    said = persistence(truth, truth, STANDARD)
+    assert (said.rewards == 1.0).all()
+    assert (said.observations == truth.observations).all()
+    assert not said.done.any()
+
+
+def test_mistakes_name_the_wrong_fields() -> None:
+    truth = transitions(2, terminated=np.array([False, True]))
+    said = perfect(truth, observations=truth.next_observations + [[0, 1, 0]], rewards=truth.rewards + [0, 1])
+    marks = compare(truth, said, STANDARD)
+    first, second = mistakes(truth, said, marks, np.array([0, 1]))
+    assert (first.wrong_elements, first.reward_wrong, first.done_wrong) == ([1], False, False)
+    assert (second.wrong_elements, second.reward_wrong, second.done_wrong) == ([], True, False)
+
+
+def test_skill_is_not_clipped_and_undefined_where_the_bounds_meet() -> None:
+    assert skill(0.3, 0.4, 0.9) == pytest.approx(-0.2)
+    assert skill(0.9, 0.4, 0.9) == 1.0
+    assert skill(0.9, 0.88, 0.92) is None
