@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Literal
 
@@ -85,6 +85,12 @@ class BenchmarkProtocol:
     def planner(self, group: str) -> PlannerSpec:
         """The planner for environments with ``discrete`` or ``continuous`` actions."""
         return self.discrete if group == "discrete" else self.continuous
+
+    def with_answers_of(self, max_new_tokens: int | None) -> BenchmarkProtocol:
+        """The same with another length of answers, where one is given."""
+        if max_new_tokens is None:
+            return self
+        return replace(self, sampling=replace(self.sampling, max_new_tokens=max_new_tokens))
 
 
 def protocol_names() -> tuple[str, ...]:

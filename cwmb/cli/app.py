@@ -16,8 +16,30 @@ from cwmb.errors import EXIT_CELL_FAILED, EXIT_INFRASTRUCTURE, EXIT_INTERRUPTED,
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-COUNT = click.IntRange(min=1)
 FILE = click.Path(path_type=Path)
+
+
+def count(name: str, *names: str, **settings: Any) -> Callable[[Command], Command]:
+    """An option that is a number of things."""
+
+    def check(_: click.Context, __: click.Parameter, value: int | None) -> int | None:
+        if value is not None and value < 1:
+            raise CwmbError(f"{name} is {value}: it must be at least 1")
+        return value
+
+    return click.option(name, *names, type=int, callback=check, **settings)
+
+
+def amount(name: str, *names: str, **settings: Any) -> Callable[[Command], Command]:
+    """An option that is a finite amount of something."""
+
+    def check(_: click.Context, __: click.Parameter, value: float | None) -> float | None:
+        if value is not None and not 0 < value < float("inf"):
+            raise CwmbError(f"{name} is {value}: it must be more than 0")
+        return value
+
+    return click.option(name, *names, type=float, callback=check, **settings)
+
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 environment_name = click.argument("env", metavar="ENV")
@@ -120,7 +142,7 @@ def score(
 @environment_name
 @program_file
 @protocol_name("quick")
-@click.option("--episodes", type=COUNT, help="How many (the protocol's unless said).")
+@count("--episodes", help="How many (the protocol's unless said).")
 @as_json
 @unsafe
 def plan(env: str, file: Path, protocol: str, episodes: int | None, as_json: bool, unsafe_no_sandbox: bool) -> None:
@@ -137,67 +159,27 @@ def plan(env: str, file: Path, protocol: str, episodes: int | None, as_json: boo
 @click.option("--strategy", required=True, help="cwmb list strategies")
 @click.option("--model", required=True, help="provider:name, such as openai:gpt-5; cwmb list models")
 @click.option("--envs", default="all", show_default=True, help="Environments, separated by commas, or all.")
-@click.option("--budget", type=int, help="LLM calls of one search (the protocol's unless said).")
-@click.option("--max-tokens", type=int, help="Tokens that one search may spend.")
-@click.option("--max-dollars", type=float, help="Dollars that one search may spend.")
-@click.option("--max-new-tokens", type=int, help="Tokens of an answer, at most.")
-@click.option("--max-seconds", type=float, help="Wall time after which a search asks no more.")
-@click.option("--seeds", type=int, help="Seeds 0 … K-1 (the protocol's unless said).")
+@count("--budget", "calls", help="LLM calls of one search (the protocol's unless said).")
+@count("--max-tokens", "tokens", help="Tokens that one search may spend.")
+@amount("--max-dollars", "dollars", help="Dollars that one search may spend.")
+@count("--max-new-tokens", help="Tokens of an answer, at most.")
+@amount("--max-seconds", "seconds", help="Wall time of a search, after which it asks no more.")
+@count("--seeds", help="Seeds 0 … K-1 (the protocol's unless said).")
 @protocol_name("quick")
 @description_set
-@click.option("--jobs", type=int, default=1, show_default=True, help="Cells at a time.")
-@click.option("--requests-per-minute", type=int, help="Requests of all cells together in any minute.")
-@click.option("--tokens-per-minute", type=int, help="Tokens of all cells together in any minute.")
+@count("--jobs", default=1, show_default=True, help="Cells at a time.")
+@count("--requests-per-minute", help="Requests of all cells together in any minute.")
+@count("--tokens-per-minute", help="Tokens of all cells together in any minute.")
 @click.option("--executor", default="local", show_default=True, help="Where cells run: local, or ray (a cluster).")
 @click.option("--address", help="The Ray cluster's, if it is not that of this machine.")
 @click.option("--out", type=FILE, help="The run's folder; runs/<strategy>-<model>-<protocol>.")
-@click.option("-o", "option", multiple=True, help="name=value, an option of the strategy.")
+@click.option("-o", "options", multiple=True, help="name=value, an option of the strategy.")
 @unsafe
-def eval_(
-    strategy: str,
-    model: str,
-    envs: str,
-    budget: int | None,
-    max_tokens: int | None,
-    max_dollars: float | None,
-    max_new_tokens: int | None,
-    max_seconds: float | None,
-    seeds: int | None,
-    protocol: str,
-    descriptions: str,
-    jobs: int,
-    requests_per_minute: int | None,
-    tokens_per_minute: int | None,
-    executor: str,
-    address: str | None,
-    out: Path | None,
-    option: tuple[str, ...],
-    unsafe_no_sandbox: bool,
-) -> int:
+def eval_(**asked: Any) -> int:
     """Run a strategy with a language model over environments; running it again completes what is missing."""
-    from cwmb.cli.commands import evaluate
+    from cwmb.cli.commands import Wanted, evaluate
 
-    states = evaluate(
-        strategy,
-        model,
-        envs=envs,
-        calls=budget,
-        tokens=max_tokens,
-        dollars=max_dollars,
-        seconds=max_seconds,
-        max_new_tokens=max_new_tokens,
-        seeds=seeds,
-        protocol_name=protocol,
-        descriptions=descriptions,
-        jobs=jobs,
-        requests_per_minute=requests_per_minute,
-        tokens_per_minute=tokens_per_minute,
-        executor=executor,
-        address=address,
-        out=out,
-        options=option,
-        unsafe=unsafe_no_sandbox,
-    )
+    states = evaluate(Wanted(**asked))
     if "infrastructure" in states:
         return EXIT_INFRASTRUCTURE
     return EXIT_CELL_FAILED if "failed" in states else 0

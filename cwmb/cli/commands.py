@@ -6,7 +6,7 @@ import os
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
@@ -15,93 +15,90 @@ from rich.console import Console
 from cwmb.benchmark import trajectories
 from cwmb.benchmark.catalog import environment, environment_ids
 from cwmb.benchmark.protocols import protocol
-from cwmb.errors import EXIT_INTERRUPTED, CwmbError, InfrastructureError, unknown
+from cwmb.errors import EXIT_INTERRUPTED, InfrastructureError
 from cwmb.harness.records import Record
 from cwmb.sandbox import Sandbox
 from cwmb.types import SPLITS
 
 
-def evaluate(
-    strategy_name: str,
-    model_name: str,
-    *,
-    envs: str,
-    calls: int | None,
-    tokens: int | None,
-    dollars: float | None,
-    seconds: float | None,
-    max_new_tokens: int | None,
-    seeds: int | None,
-    protocol_name: str,
-    descriptions: str,
-    jobs: int,
-    out: Path | None,
-    options: Sequence[str],
-    executor: str,
-    address: str | None,
-    requests_per_minute: int | None,
-    tokens_per_minute: int | None,
-    unsafe: bool,
-) -> set[str]:
+@dataclass(frozen=True)
+class Wanted:
+    """What ``cwmb eval`` is asked for: its options; None is the protocol's own."""
+
+    strategy: str
+    model: str
+    envs: str
+    protocol: str
+    descriptions: str
+    jobs: int
+    executor: str
+    calls: int | None = None
+    tokens: int | None = None
+    dollars: float | None = None
+    seconds: float | None = None
+    max_new_tokens: int | None = None
+    seeds: int | None = None
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    address: str | None = None
+    out: Path | None = None
+    options: Sequence[str] = ()
+    unsafe_no_sandbox: bool = False
+
+
+def evaluate(asked: Wanted) -> set[str]:
     """Run a strategy over environments and print the tables; returns the states of the cells."""
     from cwmb import models
-    from cwmb.benchmark.descriptions import description, description_sets
     from cwmb.cli.progress import RunProgress
-    from cwmb.harness.cell import Assignment
     from cwmb.harness.executors import find
-    from cwmb.harness.matrix import Configuration, Extent, open_run, run_cells
+    from cwmb.harness.matrix import run_cells
     from cwmb.harness.metering import Budget, Interrupted
-    from cwmb.harness.plugins import STRATEGIES, package, strategy
+    from cwmb.harness.plugins import STRATEGIES, options, package, strategy
+    from cwmb.harness.run import Configuration, Extent, open_run
+    from cwmb.harness.setup import Assignment
     from cwmb.models.pace import Rate
     from cwmb.report import terminal
 
-    rules_of = protocol(protocol_name)
-    counts = {
-        "--budget": calls,
-        "--seeds": seeds,
-        "--jobs": jobs,
-        "--max-tokens": tokens,
-        "--max-new-tokens": max_new_tokens,
-        "--requests-per-minute": requests_per_minute,
-        "--tokens-per-minute": tokens_per_minute,
-    }
-    for name, value in counts.items():
-        if value is not None and value < 1:
-            raise CwmbError(f"{name} is {value}: it must be at least 1")
-    for name, amount in (("--max-dollars", dollars), ("--max-seconds", seconds)):
-        if amount is not None and not 0 < amount < float("inf"):
-            raise CwmbError(f"{name} is {amount}: it must be more than 0")
-    executing, rate = find(executor, address), Rate(requests_per_minute, tokens_per_minute)
-    if descriptions not in description_sets():
-        raise unknown("description set", descriptions, description_sets())
-    names = list(environment_ids()) if envs == "all" else [environment(n.strip()).id for n in envs.split(",")]
-    made, plain = strategy(strategy_name, _options(options))
-    provider = models.load(model_name)
-    budget = Budget(rules_of.calls if calls is None else calls, tokens, dollars, seconds)
-    extent = Extent(sorted(set(names)), rules_of.seeds if seeds is None else seeds)
+    rules_of = protocol(asked.protocol)
+    executing = find(asked.executor, asked.address)
+    rate = Rate(asked.requests_per_minute, asked.tokens_per_minute)
+    made, plain = strategy(asked.strategy, options(asked.options))
+    provider = models.load(asked.model)
+    budget = Budget(asked.calls or rules_of.calls, asked.tokens, asked.dollars, asked.seconds)
+    extent = Extent(sorted(chosen_environments(asked.envs)), asked.seeds or rules_of.seeds)
+    _check_data(extent.environments, asked.descriptions)
     configuration = Configuration(
-        strategy_name, plain, model_name, protocol_name, rules_of.checksum, budget, descriptions, max_new_tokens
+        strategy=asked.strategy,
+        options=plain,
+        model=asked.model,
+        protocol=asked.protocol,
+        protocol_sha256=rules_of.checksum,
+        budget=budget,
+        descriptions=asked.descriptions,
+        max_new_tokens=asked.max_new_tokens,
     )
-    if max_new_tokens is not None:
-        rules_of = replace(rules_of, sampling=replace(rules_of.sampling, max_new_tokens=max_new_tokens))
-    folder = out or Path("runs") / _folder_name(strategy_name, model_name, protocol_name)
-    for name in extent.environments:  # what is missing or damaged is known before anything is paid for
-        description(name, descriptions)
-        for chosen in SPLITS:
-            trajectories.transitions(environment(name), chosen)
-    console = Console(stderr=True)
+    folder = asked.out or Path("runs") / configuration.folder_name
     assignment = Assignment(
-        strategy_name, made, plain, package(STRATEGIES, strategy_name), model_name, rules_of, budget, descriptions
+        strategy_name=asked.strategy,
+        strategy=made,
+        options=plain,
+        strategy_package=package(STRATEGIES, asked.strategy),
+        model_name=asked.model,
+        protocol=rules_of.with_answers_of(asked.max_new_tokens),
+        budget=budget,
+        descriptions=asked.descriptions,
     )
-
+    console = Console(stderr=True)
     with open_run(folder, configuration, extent) as run, _stop_on_interrupt(console, folder) as stop:
         done = sum(r.state == "done" for r in run.finished().values())
         try:
             with (
                 RunProgress(console, len(run.extent.cells()), done) as display,
-                executing(assignment, provider, run, display, stop, jobs=jobs, rate=rate, unsafe=unsafe) as execute,
+                executing(
+                    assignment, provider, run, display, stop, jobs=asked.jobs, rate=rate, unsafe=asked.unsafe_no_sandbox
+                ) as execute,
             ):
-                records = run_cells(run, rules_of, execute, jobs=jobs, display=display, stop=stop)
+                records = run_cells(run, rules_of, execute, jobs=asked.jobs, display=display, stop=stop)
         except Interrupted:
             raise KeyboardInterrupt from None
         except InfrastructureError as error:
@@ -114,17 +111,19 @@ def evaluate(
     return {r.state for r in records}
 
 
-def _options(options: Sequence[str]) -> dict[str, str]:
-    pairs = [o.partition("=") for o in options]
-    for name, equals, _ in pairs:
-        if not equals:
-            raise CwmbError(f"option {name!r} has no value: write -o {name}=VALUE")
-    return {name: value for name, _, value in pairs}
+def chosen_environments(names: str) -> set[str]:
+    """The ids in a list with commas, or all of them. Raises CwmbError: one does not exist."""
+    return set(environment_ids()) if names == "all" else {environment(n.strip()).id for n in names.split(",")}
 
 
-def _folder_name(strategy: str, model: str, protocol_name: str) -> str:
-    safe = "".join(c if c.isalnum() or c in "._" else "_" for c in model)
-    return f"{strategy}-{safe}-{protocol_name}"
+def _check_data(environments: Sequence[str], descriptions: str) -> None:
+    """What is missing or damaged is known before anything is paid for. Raises CwmbError."""
+    from cwmb.benchmark.descriptions import description
+
+    for name in environments:
+        description(name, descriptions)
+        for split in SPLITS:
+            trajectories.transitions(environment(name), split)
 
 
 def _say_what_failed(console: Console, records: Sequence[Record]) -> None:

@@ -10,8 +10,8 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from cwmb.harness.cell import Stage
 from cwmb.harness.records import Cell, Record
+from cwmb.harness.setup import Stage
 from cwmb.types import Evaluation, Usage
 
 

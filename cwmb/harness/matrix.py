@@ -1,163 +1,20 @@
-"""Many cells: a run's folder, its configuration, its workers and its records.
-
-A run's folder holds ``run.json`` (the configuration), ``records.jsonl`` (rebuilt in sorted order after each finished
-cell; from 100 cells on, after every hundredth part of them and at the end) and ``cells/<environment>/seed-<k>/`` with
-each cell's ledger, programs, search tree, record and timings.
-"""
+"""Many cells: those of a run that are not done are run, and their records kept."""
 
 from __future__ import annotations
 
-import fcntl
-import json
 from collections import deque
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
-from pathlib import Path
+from contextlib import suppress
+from dataclasses import replace
 from threading import Event, Lock
-from typing import Any, TextIO
 
-import msgspec
-
-from cwmb.benchmark.catalog import environment_ids
 from cwmb.benchmark.protocols import BenchmarkProtocol
-from cwmb.conversion import convert
-from cwmb.errors import CwmbError, InfrastructureError, LedgerError, StorageError
+from cwmb.errors import InfrastructureError, LedgerError, StorageError
 from cwmb.harness.executors import Display, Execute
-from cwmb.harness.files import dumps, make_folder, remove_temporary, storage_error, write_whole
+from cwmb.harness.files import dumps, write_whole
 from cwmb.harness.metering import Budget, Interrupted
 from cwmb.harness.records import Cell, Record, write_record
-
-
-@dataclass(frozen=True)
-class Configuration:
-    """What all cells of a run have in common and what it therefore cannot be continued without."""
-
-    strategy: str
-    options: dict[str, Any]
-    model: str
-    protocol: str
-    protocol_sha256: str
-    budget: Budget
-    descriptions: str
-    max_new_tokens: int | None = None  # of an answer, where it is not the protocol's
-
-
-@dataclass(frozen=True)
-class Extent:
-    """How far a run goes; it may be extended."""
-
-    environments: list[str]
-    seeds: int
-
-    def cells(self) -> list[Cell]:
-        """All cells in the order in which they run: every environment's first seed first."""
-        order = {name: i for i, name in enumerate(environment_ids())}
-        names = sorted(self.environments, key=lambda name: order[name])
-        return [Cell(name, seed) for seed in range(self.seeds) for name in names]
-
-
-@dataclass(frozen=True)
-class Run:
-    """A run's folder, locked by this process while it works there. lock: the descriptor of the lock's file."""
-
-    folder: Path
-    configuration: Configuration
-    extent: Extent
-    lock: int
-
-    def cell_folder(self, cell: Cell) -> Path:
-        """Where a cell keeps everything of its own."""
-        return self.folder / "cells" / cell.environment / f"seed-{cell.seed}"
-
-    def record_file(self, cell: Cell) -> Path:
-        """Where a cell's record is, once it has ended."""
-        return self.cell_folder(cell) / "record.json"
-
-    def share(self) -> None:
-        """Let other processes of this run join. Raises CwmbError if another run has seized the folder meanwhile."""
-        _lock(self.folder, self.lock, fcntl.LOCK_SH)
-
-    def join(self) -> TextIO:
-        """In such a process: hold the lock, too, until the file is closed. Raises CwmbError if it is another run's."""
-        file = (self.folder / ".lock").open()
-        _lock(self.folder, file.fileno(), fcntl.LOCK_SH)
-        return file
-
-    def finished(self) -> dict[Cell, Record]:
-        """The records of all cells that ended, whether done or failed.
-
-        A record that is torn (the machine lost power) counts as none: its ledger makes it anew at no cost.
-        """
-        records = {}
-        for cell in self.extent.cells():
-            path = self.record_file(cell)
-            try:
-                content = json.loads(path.read_bytes())
-            except (FileNotFoundError, ValueError):
-                continue
-            try:
-                records[cell] = convert(content, Record)
-            except msgspec.ValidationError as error:
-                raise CwmbError(f"{path} is no record ({error}); remove it, and the cell is completed") from error
-        return records
-
-
-@contextmanager
-def open_run(folder: Path, configuration: Configuration, extent: Extent) -> Iterator[Run]:
-    """Open a run's folder for writing: a new one, or one of the same configuration, which is extended.
-
-    Raises:
-        CwmbError: the folder belongs to another configuration, or another process works in it.
-        StorageError: it cannot be written.
-    """
-    file = folder / "run.json"
-    if not file.exists() and folder.exists() and not all(_ours(path.name) for path in folder.iterdir()):
-        raise CwmbError(f"{folder} is not empty and no run's folder: name another one with --out")
-    with ExitStack() as stack:
-        try:
-            make_folder(folder)
-            lock = stack.enter_context((folder / ".lock").open("w"))
-            _lock(folder, lock.fileno(), fcntl.LOCK_EX)
-            remove_temporary(folder)
-        except OSError as error:
-            raise storage_error(folder, error) from error
-        if file.exists():
-            known, before = _read_run(file)
-            _refuse_other(folder, known, configuration)
-            extent = Extent(sorted({*before.environments, *extent.environments}), max(before.seeds, extent.seeds))
-        content = {"configuration": configuration, "environments": extent.environments, "seeds": extent.seeds}
-        write_whole(file, dumps(content, indent=2) + "\n")
-        yield Run(folder, configuration, extent, lock.fileno())
-
-
-def _lock(folder: Path, descriptor: int, how: int) -> None:
-    try:
-        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise CwmbError(f"another process runs in {folder}: wait for it, or name another --out") from error
-
-
-def _ours(name: str) -> bool:
-    """Whether this is what a run leaves behind that was killed before it had written anything."""
-    return name == ".lock" or name.startswith(".run.json.")
-
-
-def _read_run(file: Path) -> tuple[Configuration, Extent]:
-    try:
-        content = json.loads(file.read_bytes())
-        return convert(content["configuration"], Configuration), convert(content, Extent)
-    except (OSError, ValueError, KeyError, TypeError, msgspec.ValidationError) as error:
-        raise CwmbError(f"{file} is no run's configuration ({error}): name another --out") from error
-
-
-def _refuse_other(folder: Path, old: Configuration, new: Configuration) -> None:
-    for name in Configuration.__dataclass_fields__:
-        before, now = getattr(old, name), getattr(new, name)
-        if before != now:
-            before, now = (dumps(x) for x in (before, now))
-            raise CwmbError(f"{folder} belongs to a run with {name} {before}, not {now}: name another --out")
+from cwmb.harness.run import Run
 
 
 def run_cells(

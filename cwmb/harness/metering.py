@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from threading import RLock
-from typing import Literal, NoReturn, Protocol
+from typing import NoReturn, Protocol
 
 from cwmb.errors import BudgetExhausted, ContextExceeded, CwmbError
 from cwmb.harness.ledger import Ledger
+from cwmb.harness.records import Limit
 from cwmb.models.extraction import extract
 from cwmb.models.requests import request_hash
 from cwmb.seeds import Purpose, number
@@ -25,8 +26,6 @@ from cwmb.types import Completion, Evaluation, Failure, Program, Prompt, Provide
 CONTEXT_EXCEEDED = "context_exceeded"
 EVALUATIONS_PER_CALL = 20  # none of the known strategies needs more than two; what is free must end, too
 REFUSALS = 1000  # so many times a strategy is told that its budget is exhausted
-
-Limit = Literal["calls", "tokens", "dollars", "seconds", "evaluations"]
 
 
 class Interrupted(BaseException):

@@ -24,10 +24,29 @@ from cwmb.harness.episodes import (
 from cwmb.harness.ledger import Ledger
 from cwmb.harness.metering import Interrupted
 from cwmb.harness.records import Planning
+from cwmb.harness.setup import Job, Stage
 from cwmb.machine import cores
 from cwmb.sandbox import Plan, Sandbox
 from cwmb.types import Floats, Program
 from cwmb.worlds import make
+
+
+def plan(job: Job, program: Program | None) -> Planning:
+    """A cell's planning result, journaled episode by episode."""
+    setup, spec = job.setup, job.spec
+    if program is None:
+        return planning(spec, setup.protocol, [])
+    episodes = plan_episodes(
+        setup.sandbox,
+        spec,
+        setup.protocol,
+        program,
+        ledger=job.ledger,
+        core=job.core,
+        stopping=job.stopping,
+        stage=lambda done, of: job.stage(Stage("plan", done, of)),
+    )
+    return planning(spec, setup.protocol, episodes)
 
 
 def plan_episodes(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -31,6 +31,15 @@ def find(group: str, what: str, name: str) -> EntryPoint:
         if point.name == name:
             return point
     raise unknown(what, name, names(group))
+
+
+def options(pairs: Sequence[str]) -> dict[str, str]:
+    """Options written as name=value. Raises CwmbError: one has no value."""
+    split = [pair.partition("=") for pair in pairs]
+    for name, equals, _ in split:
+        if not equals:
+            raise CwmbError(f"option {name!r} has no value: write -o {name}=VALUE")
+    return {name: value for name, _, value in split}
 
 
 def strategy(name: str, options: Mapping[str, str]) -> tuple[Callable[[], Strategy], dict[str, Any]]:

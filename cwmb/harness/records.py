@@ -7,19 +7,30 @@ these fields that old readers would misread raises SCHEMA.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from cwmb.benchmark import descriptions
+from cwmb.benchmark.catalog import EnvironmentSpec
 from cwmb.conversion import convert
 from cwmb.errors import CwmbError
+from cwmb.harness import provenance
 from cwmb.harness.files import dumps, write_whole
 from cwmb.judging.horizon import Horizon
-from cwmb.types import Evaluation, Failure, Usage
+from cwmb.models import prompts
+from cwmb.types import Evaluation, Failure, Program, Reply, Usage
+
+if TYPE_CHECKING:
+    from cwmb.harness.metering import Meter
+    from cwmb.harness.setup import Setup
 
 SCHEMA = 1
+SIMULATED = "simulated"  # the name of the model that is none, in replies and on the command line
 
 
 @dataclass(frozen=True, order=True)
@@ -112,6 +123,8 @@ class Provenance:
 
 
 State = Literal["done", "failed", "infrastructure"]
+Stop = Literal["perfect", "budget", "finished", "error"]
+Limit = Literal["calls", "tokens", "dollars", "seconds", "evaluations"]
 
 
 @dataclass(frozen=True)
@@ -139,7 +152,7 @@ class Record:
     state: State
     budget: int
     custom: bool
-    stop: Literal["perfect", "budget", "finished", "error"]
+    stop: Stop
     program: str | None
     program_call: int | None
     train: Score | None
@@ -151,12 +164,88 @@ class Record:
     answers: dict[str, int]
     failure: Failure | None
     provenance: Provenance
-    limit: Literal["calls", "tokens", "dollars", "seconds", "evaluations"] | None = None
+    limit: Limit | None = None
 
     @property
     def cell(self) -> Cell:
         """Which cell of its run this is."""
         return Cell(self.environment, self.seed)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a cell: the part of its record that its search, its scores and its planning decide."""
+
+    state: State
+    stop: Stop
+    failure: Failure | None = None
+    limit: Limit | None = None
+    program: Program | None = None
+    train: Score | None = None
+    test: Score | None = None
+    anytime: list[Anytime] = field(default_factory=list)
+    planning: Planning | None = None
+
+
+def record(setup: Setup, spec: EnvironmentSpec, seed: int, meter: Meter, outcome: Outcome) -> Record:
+    """The record of a cell. Whether it is custom only the whole run knows."""
+    asked, program = meter.asked, outcome.program
+    writers = [a.completion.index for a in asked if a.completion.program == program]
+    return Record(
+        schema=SCHEMA,
+        strategy=setup.strategy_name,
+        options=setup.options,
+        model=setup.model_name,
+        # Also where the answers are replayed from a ledger.
+        simulated=any(a.reply.model == SIMULATED for a in asked) or setup.model_name.split(":")[0] == SIMULATED,
+        environment=spec.id,
+        group=spec.group,
+        seed=seed,
+        protocol=setup.protocol.name,
+        descriptions=setup.descriptions,
+        state=outcome.state,
+        budget=setup.budget.calls,
+        custom=False,
+        stop=outcome.stop,
+        limit=outcome.limit,
+        program=program.hash if program else None,
+        program_call=writers[0] if program and writers else None,
+        train=outcome.train,
+        test=outcome.test,
+        anytime=outcome.anytime,
+        planning=outcome.planning,
+        usage=meter.usage,
+        prompts=dict(Counter(a.prompt.kind for a in asked)),
+        answers=dict(Counter(a.completion.failure.kind if a.completion.failure else "program" for a in asked)),
+        failure=outcome.failure,
+        provenance=_provenance(setup, spec, [a.reply for a in asked]),
+    )
+
+
+def _provenance(setup: Setup, spec: EnvironmentSpec, replies: Sequence[Reply]) -> Provenance:
+    commit, dirty = provenance.commit()
+    versions = provenance.versions()
+    return Provenance(
+        cwmb=versions["cwmb"],
+        commit=commit,
+        dirty=dirty,
+        python=versions["python"],
+        numpy=versions["numpy"],
+        gymnasium=versions["gymnasium"],
+        mujoco=versions["mujoco"],
+        machine=provenance.machine(),
+        cpu_features=list(provenance.cpu_features()),
+        sandbox=list(setup.sandbox.layers),
+        protocol_sha256=setup.protocol.checksum,
+        train_sha256=spec.dataset.train_sha256,
+        test_sha256=spec.dataset.test_sha256,
+        description_sha256=descriptions.checksum(spec.id, setup.descriptions),
+        prompts_sha256=prompts.checksum(),
+        strategy_package=setup.strategy_package,
+        sampling=asdict(setup.protocol.sampling),
+        dropped_parameters=sorted({p for r in replies for p in r.dropped}),
+        reported_models=sorted({r.model for r in replies}),
+    )
 
 
 def write_record(path: Path, record: Record) -> None:

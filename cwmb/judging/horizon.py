@@ -6,12 +6,15 @@ Planners do the same with a program: set it on an observation once, and step on 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cwmb.judging.judge import Judge
 from cwmb.types import OK, Bools, Ints, Predictions, Program, Transitions
-from cwmb.worlds.simulator import Simulator
+
+if TYPE_CHECKING:
+    from cwmb.judging.judge import Judge
+    from cwmb.worlds.simulator import Simulator
 
 LEVELS = (1, 10, 100)  # multiples of the tolerance
 TRAJECTORIES = 10  # that count: the longest ones; data sets hold many short ones beside, begun at states that matter

@@ -108,3 +108,10 @@ def require(condition: object, message: str) -> None:
     """Raise ValueError with the message unless the condition holds."""
     if not condition:
         raise ValueError(message)
+
+
+def require_one_discrete(planner: str, low: Floats, dtype: str, simulations: int) -> None:
+    """Raise ValueError unless a step takes one discrete action, for planners that search a tree of them."""
+    require(np.issubdtype(dtype, np.integer), f"{planner} needs discrete actions, not {dtype}")
+    require(np.size(low) == 1, f"{planner} needs one discrete action a step, not {np.size(low)}")
+    require(simulations >= 1, f"{planner}: simulations must be at least 1, not {simulations}")

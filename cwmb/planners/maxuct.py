@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from cwmb.planners import Floats, Model, SimulationFailed, mcts, require
+from cwmb.planners import Floats, Model, SimulationFailed, mcts, require, require_one_discrete
 from cwmb.planners.mcts import select
 
 
@@ -69,9 +69,7 @@ class MaxUCT:
     memory: Memory = field(default_factory=Memory, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        require(np.issubdtype(self.dtype, np.integer), f"maxuct needs discrete actions, not {self.dtype}")
-        require(np.size(self.low) == 1, f"maxuct needs one discrete action a step, not {np.size(self.low)}")
-        require(self.simulations >= 1, f"maxuct: simulations must be at least 1, not {self.simulations}")
+        require_one_discrete("maxuct", self.low, self.dtype, self.simulations)
         require(self.horizon >= 1, f"maxuct: horizon must be at least 1, not {self.horizon}")
         require(self.longest_run >= 1, f"maxuct: longest_run must be at least 1, not {self.longest_run}")
 

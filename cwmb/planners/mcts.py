@@ -12,7 +12,7 @@ from typing import Self
 
 import numpy as np
 
-from cwmb.planners import Floats, Model, SimulationFailed, require
+from cwmb.planners import Floats, Model, SimulationFailed, require, require_one_discrete
 
 
 class Node:
@@ -54,9 +54,7 @@ class MCTS:
     temperature: float = 0.01
 
     def __post_init__(self) -> None:
-        require(np.issubdtype(self.dtype, np.integer), f"mcts needs discrete actions, not {self.dtype}")
-        require(np.size(self.low) == 1, f"mcts needs one discrete action a step, not {np.size(self.low)}")
-        require(self.simulations >= 1, f"mcts: simulations must be at least 1, not {self.simulations}")
+        require_one_discrete("mcts", self.low, self.dtype, self.simulations)
         require(
             self.max_rollout_actions >= 0,
             f"mcts: max_rollout_actions must be at least 0, not {self.max_rollout_actions}",

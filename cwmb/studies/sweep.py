@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, TypeVar
 
 import numpy as np
 
@@ -27,7 +26,7 @@ from cwmb.benchmark.catalog import EnvironmentSpec, environment
 from cwmb.benchmark.descriptions import contract, description
 from cwmb.benchmark.protocols import protocol
 from cwmb.errors import BudgetExhausted
-from cwmb.harness.ledger import Ledger
+from cwmb.harness.ledger import Forgetful, Ledger
 from cwmb.harness.metering import Budget, Meter, MeteredEvaluate, MeteredModel, SearchOver
 from cwmb.harness.plugins import strategy
 from cwmb.judging.judge import Judge
@@ -35,8 +34,6 @@ from cwmb.models.simulated import Simulated
 from cwmb.sandbox import Sandbox
 from cwmb.seeds import Purpose, generator
 from cwmb.types import Evaluation, Program, Strategy, Task, Transitions
-
-T = TypeVar("T")
 
 # How fallible the simulated model is (see cwmb.models.simulated.Rates): four corners and the middle.
 POINTS = {
@@ -182,34 +179,13 @@ def sample(data: Transitions, n: int, name: str) -> Transitions:
     return data.take(np.sort(first[:n]))
 
 
-class _Forgetful(Ledger):
-    """Keeps nothing: a search that costs nothing is journaled as a whole."""
-
-    def __init__(self) -> None:
-        pass
-
-    def entry(
-        self,
-        kind: str,
-        index: int,
-        key: str,
-        value_type: type[T],
-        compute: Callable[[], T],
-        extra: Mapping[str, Any] | None = None,
-    ) -> T:
-        return compute()
-
-    def seconds(self, kind: str, index: int) -> float:
-        return 0.0
-
-
 def run(world: World, search: Search) -> Outcome:
     """Search once."""
     name, options = CONTENDERS[search.contender]
     make_strategy: Callable[[], Strategy] = strategy(name, options)[0]
     provider = Simulated(POINTS[search.point])
     meter = Meter(Budget(CALLS[-1]), stopping=lambda: False, watch=lambda **_: None)
-    ledger = _Forgetful()
+    ledger = Forgetful()
     llm = MeteredModel(provider, protocol(PROTOCOL).sampling, ledger, meter, search.environment, search.seed)
     evaluate = MeteredEvaluate(lambda program, index, best: world.train_score(program), ledger, meter)
     with suppress(BudgetExhausted, SearchOver):

@@ -12,12 +12,13 @@ import pytest
 from killable import Fault, Killable
 from scripted_server import Behaviour, Body, ScriptedServer, answer
 
-from cwmb.harness.cell import Setup
 from cwmb.harness.executors import Ended
 from cwmb.harness.executors.local import run_cell
-from cwmb.harness.matrix import Configuration, Extent, open_run, run_cells
+from cwmb.harness.matrix import run_cells
 from cwmb.harness.metering import Budget
 from cwmb.harness.records import Cell, Record
+from cwmb.harness.run import Configuration, Extent, open_run
+from cwmb.harness.setup import Setup
 from cwmb.models.simulated import Simulated
 from cwmb.sandbox import Sandbox
 from cwmb.types import Message, Provider, Reply, Request, Sampling, Strategy, Usage

@@ -25,9 +25,9 @@ from killable import Ended, Killable
 from scripted_server import Behaviour, Body
 from test_budgets import Does, asks_for_ever
 
-from cwmb.harness.cell import Stage
 from cwmb.harness.metering import Interrupted
 from cwmb.harness.records import Cell
+from cwmb.harness.setup import Stage
 
 
 class Holding(Endpoint):

@@ -10,9 +10,9 @@ import pytest
 from cwmb.errors import CwmbError, InfrastructureError
 from cwmb.harness.executors.keeper import Keeper
 from cwmb.harness.ledger import read_entries
-from cwmb.harness.matrix import Configuration, Extent, Run, open_run
 from cwmb.harness.metering import Budget
 from cwmb.harness.records import Cell
+from cwmb.harness.run import Configuration, Extent, Run, open_run
 from cwmb.models.pace import Rate
 
 CELL = Cell("CartPole-v1", 0)

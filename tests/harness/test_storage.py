@@ -13,9 +13,9 @@ from killable import Fault, Killable
 from test_budgets import Does, asks_for_ever
 
 from cwmb.errors import CwmbError, StorageError
-from cwmb.harness.matrix import Configuration, Extent, open_run
 from cwmb.harness.metering import Budget
 from cwmb.harness.records import read_records
+from cwmb.harness.run import Configuration, Extent, open_run
 from cwmb.types import Evaluate, LanguageModel, Message, Prompt
 
 

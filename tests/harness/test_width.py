@@ -17,9 +17,10 @@ from test_budgets import Does, asks_for_ever
 
 from cwmb.harness.executors import Ended
 from cwmb.harness.files import write_whole
-from cwmb.harness.matrix import Configuration, Extent, open_run, run_cells
+from cwmb.harness.matrix import run_cells
 from cwmb.harness.metering import Budget, Interrupted
 from cwmb.harness.records import Cell
+from cwmb.harness.run import Configuration, Extent, open_run
 from cwmb.machine import cores
 from cwmb.sandbox import Sandbox
 from cwmb.types import Reply

@@ -10,13 +10,13 @@ from threading import Event
 from typing import TYPE_CHECKING, Protocol
 
 from cwmb.errors import CwmbError, EndpointRefused, unknown
-from cwmb.harness.cell import Assignment, Stage
 from cwmb.harness.records import Cell, Record
+from cwmb.harness.setup import Assignment, Stage
 from cwmb.models.pace import Rate
 from cwmb.types import Evaluation, Provider, Usage
 
 if TYPE_CHECKING:
-    from cwmb.harness.matrix import Run
+    from cwmb.harness.run import Run
 
 
 class Display(Protocol):

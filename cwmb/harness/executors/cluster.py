@@ -27,14 +27,14 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from cwmb import models
 from cwmb.errors import CwmbError, InfrastructureError, StorageError
 from cwmb.harness import provenance
-from cwmb.harness.cell import Assignment, Setup, Stage
 from cwmb.harness.executors import Display, Ended, Execute
 from cwmb.harness.executors.keeper import Attempt, Keeper, News
 from cwmb.harness.executors.local import in_turn, run_cell
 from cwmb.harness.ledger import JOURNALS
-from cwmb.harness.matrix import Run
 from cwmb.harness.metering import Interrupted
 from cwmb.harness.records import Cell, Record
+from cwmb.harness.run import Run
+from cwmb.harness.setup import Assignment, Setup, Stage
 from cwmb.models.pace import Rate, Turn
 from cwmb.sandbox import Sandbox
 from cwmb.types import Evaluation, Provider, Usage

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 from cwmb.errors import InfrastructureError
 from cwmb.harness.files import append, make_folder, write_whole
 from cwmb.harness.ledger import JOURNALS, read_whole
-from cwmb.harness.matrix import Run
 from cwmb.harness.records import Cell
+from cwmb.harness.run import Run
 from cwmb.models.pace import Minute, Rate, Turn
 
 

@@ -9,12 +9,13 @@ from threading import Event
 
 from cwmb.benchmark.catalog import environment
 from cwmb.errors import EndpointRefused
-from cwmb.harness.cell import Assignment, CellRun, Setup
+from cwmb.harness.cell import CellRun
 from cwmb.harness.executors import Display, Ended, Execute
 from cwmb.harness.files import Append, append
-from cwmb.harness.matrix import Run
 from cwmb.harness.metering import Interrupted
 from cwmb.harness.records import Cell
+from cwmb.harness.run import Run
+from cwmb.harness.setup import Assignment, Setup
 from cwmb.models.pace import Minute, Pace, Rate, Turns, paced
 from cwmb.sandbox import Sandbox
 from cwmb.types import Provider

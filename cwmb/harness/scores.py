@@ -1,0 +1,68 @@
+"""The scores of the programs that a cell is judged by: audited, journaled, beside what is trivial and attainable."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cwmb.benchmark.baselines import baselines
+from cwmb.benchmark.trajectories import dataset
+from cwmb.harness.records import Anytime, Score
+from cwmb.harness.records import score as beside_bounds
+from cwmb.harness.setup import Job
+from cwmb.judging.horizon import program_horizon, recorded_trajectories
+from cwmb.judging.scoring import Marks, evaluate, persistence
+from cwmb.seeds import Purpose
+from cwmb.types import Evaluation, Failure, Program, Split, Strategy, Transitions
+
+
+def score(job: Job, program: Program | None, split: Split) -> Score:
+    """The score of a program on a split; of none, that of saying nothing."""
+    truth, rules = job.data[split], job.judge.rules
+    floor = evaluate(truth, persistence(truth, job.data["train"], rules), rules).accuracy
+    bounds = getattr(baselines(job.setup.protocol.name).of(job.spec.id), split)
+    ceiling = bounds.ceiling if bounds and bounds.data_sha256 == dataset(job.spec, split)[1] else None
+    if program is None:
+        nothing = Evaluation(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, len(truth), Failure("no_code", "no program was found"))
+        return beside_bounds(nothing, floor, ceiling)
+    index = 2 * _index(job, program) + (split == "test")
+    key = f"{split}:{program.hash}"
+    return job.ledger.entry("score", index, key, Score, lambda: _judged(job, program, split, floor, ceiling))
+
+
+def anytime(job: Job, strategy: Strategy) -> list[Anytime]:
+    """What the search had found after the smaller budgets that the protocol reports, if the strategy is anytime."""
+    if not getattr(strategy, "anytime", False):
+        return []
+    return [_anytime(job, calls) for calls in job.setup.protocol.report_calls if calls < job.setup.budget.calls]
+
+
+def _anytime(job: Job, calls: int) -> Anytime:
+    best = job.meter.best(calls)
+    if best is None:
+        return Anytime(calls, None, 0.0, None)
+    return Anytime(calls, best.program.hash, best.evaluation.accuracy, score(job, best.program, "test"))
+
+
+def _judged(job: Job, program: Program, split: Split, floor: float, ceiling: float | None) -> Score:
+    train, truth = job.data["train"], job.data[split]
+    with job.core():
+        evaluation, marks = job.judge.score(program, truth, job.draws(Purpose.AUDIT, len(truth)))
+        if split == "train":
+            return beside_bounds(evaluation, floor, ceiling)
+        horizon = program_horizon(job.judge, program, recorded_trajectories(truth, train))
+    unseen = _unseen_accuracy(train, truth, marks) if evaluation.accuracy > 0 else None
+    return beside_bounds(evaluation, floor, ceiling, unseen, horizon)
+
+
+def _unseen_accuracy(train: Transitions, test: Transitions, marks: Marks) -> float | None:
+    """Mean score on test pairs of observation and action that are absent from train, where some are present."""
+    pairs = [np.hstack([t.observations, t.actions]) for t in (train, test)]
+    seen = {pair.tobytes() for pair in pairs[0]}
+    unseen = np.array([pair.tobytes() not in seen for pair in pairs[1]])
+    return float(marks.score[unseen].mean()) if unseen.any() and not unseen.all() else None
+
+
+def _index(job: Job, program: Program) -> int:
+    """Which of the scored programs it is: a strategy may also return one that it never scored."""
+    hashes = [s.program.hash for s in job.meter.scored]
+    return hashes.index(program.hash) if program.hash in hashes else len(hashes)

@@ -1,0 +1,112 @@
+"""The search of a cell: a strategy with a metered model and scorer, and what it leaves behind for readers."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+
+from cwmb.benchmark.descriptions import contract, description
+from cwmb.errors import BudgetExhausted, CwmbError
+from cwmb.harness.files import write_whole
+from cwmb.harness.metering import Meter, MeteredEvaluate, MeteredModel, SearchOver
+from cwmb.harness.records import Limit, Stop
+from cwmb.harness.setup import Job
+from cwmb.seeds import Purpose
+from cwmb.types import Evaluation, Failure, Program, Strategy, Task
+
+
+@dataclass(frozen=True)
+class Found:
+    """How a search ended. program: the one to be judged, if there is one; failure: the strategy's, if it failed."""
+
+    stop: Stop
+    program: Program | None = None
+    failure: Failure | None = None
+    limit: Limit | None = None
+
+
+def search(job: Job, strategy: Strategy) -> Found:
+    """Run the strategy. What went wrong behind the model or the scorer is raised, whatever it made of that."""
+    setup, meter = job.setup, job.meter
+    llm = MeteredModel(setup.provider, setup.protocol.sampling, job.ledger, meter, job.spec.id, job.seed)
+    evaluate = MeteredEvaluate(lambda *asked: training_score(job, *asked), job.ledger, meter)
+    task = Task(
+        environment=job.spec.id,
+        description=description(job.spec.id, setup.descriptions),
+        contract=contract(),
+        observation_space=job.judge.observation_space,
+        action_space=job.judge.action_space,
+        train=job.data["train"],
+    )
+    chosen: Program | None = None
+    fault: BaseException | None = None
+    try:
+        chosen = strategy.search(task, llm, evaluate, job.draws(Purpose.SEARCH))
+        if not (chosen is None or isinstance(chosen, Program)):
+            raise TypeError(f"search() returned {type(chosen).__name__}, not a Program or None")
+    except (BudgetExhausted, SearchOver):
+        pass
+    except BaseException as error:  # SystemExit, too, is nobody's failure but the strategy's
+        fault = error
+    meter.close()
+    if meter.trouble is not None:
+        raise meter.trouble
+    if isinstance(fault, CwmbError):
+        raise fault
+    if fault is not None:
+        return Found("error", failure=Failure("strategy_error", described(job.folder, fault)))
+    best = meter.best()
+    if chosen is None:
+        chosen = best.program if best else None
+    if best is not None and best.evaluation.perfect:
+        return Found("perfect", chosen)
+    limit = meter.limit or meter.reached()
+    return Found("budget" if limit else "finished", chosen, limit=limit)
+
+
+def training_score(job: Job, program: Program, index: int, best: float) -> Evaluation:
+    """What a strategy learns about a program: audited if it would be the best one."""
+    first = job.setup.protocol.scoring.feedback == "first"
+    with job.core():
+        return job.judge.score(
+            program,
+            job.data["train"],
+            job.draws(Purpose.AUDIT, index),
+            audit_above=best,
+            show=1,
+            feedback=None if first else job.draws(Purpose.FEEDBACK, index),
+        )[0]
+
+
+def write_search(folder: Path, meter: Meter) -> None:
+    """The programs as files, and the search's tree: each call with its parent, decision and outcome."""
+    scores: dict[str, Evaluation] = {s.program.hash: s.evaluation for s in meter.scored}
+    nodes = []
+    for asked in meter.asked:
+        completion = asked.completion
+        evaluation = scores.get(completion.program.hash) if completion.program else None
+        failure = completion.failure or (evaluation.failure if evaluation else None)
+        nodes.append(
+            {
+                "call": completion.index,
+                "parent": asked.prompt.parent,
+                "kind": asked.prompt.kind,
+                "program": completion.program.hash if completion.program else None,
+                "accuracy": evaluation.accuracy if evaluation else None,
+                "exact": evaluation.exact if evaluation else None,
+                "failure": failure.kind if failure else None,
+                "decision": dict(asked.prompt.note),
+            }
+        )
+        if completion.program:
+            write_whole(folder / "programs" / f"{completion.index:04d}.py", completion.program.source)
+    write_whole(folder / "tree.json", json.dumps(nodes, indent=1) + "\n")
+
+
+def described(folder: Path, error: BaseException) -> str:
+    """An exception nobody expected, in one line; where it came from stands in the cell's traceback.txt."""
+    write_whole(folder / "traceback.txt", "".join(traceback.format_exception(error)))
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"

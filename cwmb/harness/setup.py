@@ -1,0 +1,92 @@
+"""What cells are to do and with what, wherever they run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Semaphore
+from typing import Any
+
+import numpy as np
+
+from cwmb.benchmark.catalog import EnvironmentSpec
+from cwmb.benchmark.protocols import BenchmarkProtocol
+from cwmb.harness.ledger import Ledger
+from cwmb.harness.metering import Budget, Interrupted, Meter
+from cwmb.judging.judge import Judge
+from cwmb.machine import cores
+from cwmb.sandbox import Sandbox
+from cwmb.seeds import Purpose, generator
+from cwmb.types import Provider, Split, Strategy, Transitions
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What all cells of a run are to do, wherever they run.
+
+    strategy: makes a fresh one for each cell; budget: of one cell.
+    """
+
+    strategy_name: str
+    strategy: Callable[[], Strategy]
+    options: dict[str, Any]
+    strategy_package: str
+    model_name: str
+    protocol: BenchmarkProtocol
+    budget: Budget
+    descriptions: str
+
+
+@dataclass(frozen=True)
+class Setup(Assignment):
+    """The same with what the cells of one process share.
+
+    cores: held while a program runs, so that hundreds of cells that wait for their models do not get into each other's
+    way when they compute.
+    """
+
+    provider: Provider
+    sandbox: Sandbox
+    cores: Semaphore = field(default_factory=lambda: Semaphore(cores()))
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a cell is doing, for the progress display."""
+
+    name: str
+    done: int = 0
+    of: int = 0
+
+
+@dataclass(frozen=True)
+class Job:
+    """A cell at work: what its search, its scores and its plans share.
+
+    folder: where everything of its own is kept; stopping: whether the user asked to stop; stage: told what is going on.
+    """
+
+    setup: Setup
+    spec: EnvironmentSpec
+    seed: int
+    folder: Path
+    ledger: Ledger
+    meter: Meter
+    judge: Judge
+    data: Mapping[Split, Transitions]
+    stopping: Callable[[], bool]
+    stage: Callable[[Stage], None]
+
+    def draws(self, purpose: Purpose, *index: int) -> np.random.Generator:
+        """The cell's generator of a purpose."""
+        return generator(self.seed, self.spec.id, purpose, *index)
+
+    @contextmanager
+    def core(self) -> Iterator[None]:
+        """While a program runs: as many at a time as there are cores. Raises Interrupted."""
+        with self.setup.cores:
+            if self.stopping():  # since it began to wait
+                raise Interrupted
+            yield
