@@ -16,7 +16,7 @@ SOURCES = [p for p in PACKAGE.rglob("*.py") if not {"_data"} & set(p.parts) and 
 
 # Each room may import those before it.
 ROOMS = (
-    *("errors", "machine", "types", "conversion", "seeds", "testing"),
+    *("errors", "machine", "types", "conversion", "seeds", "plugins", "journal", "text", "testing"),
     *("planners", "benchmark", "worlds", "reference", "sandbox", "models", "judging", "strategies"),
     *("harness", "collect", "report", "studies", "bench", "cli"),
 )

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
+from zipfile import ZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from cwmb.benchmark.data import data_path
 from cwmb.errors import CwmbError
 from cwmb.types import Floats, Ints, Space, Split, Transitions
 
+LARGEST_DATA = 1 << 30  # bytes of a stranger's data
 # The canonical bytes of each kind of array: little-endian, so that a checksum means the same on every machine.
 CANONICAL = {"f": "<f8", "b": "u1", "i": "<i8"}
 
@@ -164,6 +165,48 @@ def _rows(item: Any) -> Floats:
     return rows
 
 
+def load_folder(folder: Path, spec: EnvironmentSpec) -> Transitions:
+    """Transitions of an environment from a Minari data set that may be a stranger's.
+
+    Raises:
+        CwmbError: the data set cannot be read, is larger than LARGEST_DATA, leads out of its file, or is not that of
+            the environment.
+    """
+    import h5py
+
+    def check(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset) and (item.external or item.is_virtual or item.nbytes > LARGEST_DATA):
+            raise ValueError(f"{name} lies in another file or takes {item.nbytes} bytes")
+
+    def links(group: Any) -> None:
+        for name in group:
+            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                raise ValueError(f"{name} is a link")
+            if isinstance(group[name], h5py.Group):
+                links(group[name])
+
+    try:
+        with h5py.File(folder / "data" / "main_data.hdf5", "r") as file:
+            links(file)
+            file.visititems(check)
+        data = read(folder)
+    except CwmbError:
+        raise
+    except Exception as error:  # whatever a stranger's bytes make of the library
+        raise CwmbError(f"data set {folder} cannot be read ({error}): name a Minari data set's folder") from error
+    arrays = {
+        "obs": data.observations,
+        "actions": data.actions,
+        "next_obs": data.next_observations,
+        "rewards": data.rewards,
+        "terminated": data.terminated,
+        "truncated": data.truncated,
+        "episode": data.episodes,
+    }
+    checked = _from_arrays(folder, arrays, *spaces(spec))
+    return replace(checked, steps=data.steps, determined=data.determined)
+
+
 def load_npz(path: Path, spec: EnvironmentSpec) -> Transitions:
     """Transitions from a file with ``obs, actions, next_obs, rewards, terminated`` (or ``dones``), row by row.
 
@@ -174,11 +217,17 @@ def load_npz(path: Path, spec: EnvironmentSpec) -> Transitions:
         CwmbError: the file is not an npz file of numbers, a key is missing, or a shape or a value does not fit.
     """
     try:
+        with ZipFile(path) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+        if size > LARGEST_DATA:
+            raise CwmbError(f"data file {path} unpacks to {size} bytes; at most {LARGEST_DATA} are read")
         with np.load(path, allow_pickle=False) as file:
             arrays = {key: np.asarray(file[key]) for key in file.files}
     except FileNotFoundError as error:
         raise CwmbError(f"data file {path} does not exist; give the path of an .npz file") from error
-    except (OSError, ValueError, BadZipFile, AttributeError, TypeError, EOFError) as error:
+    except CwmbError:
+        raise
+    except Exception as error:  # whatever a stranger's bytes make of the library
         raise CwmbError(
             f"data file {path} cannot be read as an .npz file of plain arrays ({error}); "
             "write it with numpy.savez and without Python objects"

@@ -12,7 +12,17 @@ from typing import Any, NoReturn, TypeVar
 import click
 
 from cwmb import __version__
-from cwmb.errors import EXIT_CELL_FAILED, EXIT_INFRASTRUCTURE, EXIT_INTERRUPTED, EXIT_USAGE, CwmbError, unknown
+from cwmb.cli import streams
+from cwmb.errors import (
+    EXIT_CELL_FAILED,
+    EXIT_INFRASTRUCTURE,
+    EXIT_INTERRUPTED,
+    EXIT_PIPE,
+    EXIT_USAGE,
+    CwmbError,
+    unknown,
+)
+from cwmb.text import line
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -59,19 +69,27 @@ def protocol_name(default: str) -> Callable[[Command], Command]:
 
 def main() -> NoReturn:
     """Run the command line; errors that the user can put right are one line on stderr and a distinct exit code."""
+    streams.prepare()
     try:
         code = app(prog_name="cwmb", standalone_mode=False)
+        streams.flush()
     except CwmbError as error:
         _fail(str(error), error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         _fail("interrupted", EXIT_INTERRUPTED)
     except click.ClickException as error:
         _fail(error.format_message(), EXIT_USAGE)
+    except BrokenPipeError:  # whoever read our output has seen enough
+        streams.discard()
+        sys.exit(EXIT_PIPE)
+    except OSError as error:
+        streams.discard()
+        _fail(f"{error.filename or 'the output'}: {error.strerror or error}", EXIT_INFRASTRUCTURE)
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    print(f"cwmb: {' '.join(message.split())}", file=sys.stderr)
+    print(f"cwmb: {line(message)}", file=sys.stderr)
     sys.exit(code)
 
 
@@ -92,7 +110,7 @@ def list_(what: str, as_json: bool) -> None:
     """List what there is."""
     from cwmb.benchmark.catalog import environment_ids
     from cwmb.benchmark.protocols import protocol_names
-    from cwmb.harness.plugins import names
+    from cwmb.plugins import names
 
     kinds: dict[str, Any] = {
         "environments": environment_ids,

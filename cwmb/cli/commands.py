@@ -18,6 +18,7 @@ from cwmb.benchmark.protocols import protocol
 from cwmb.errors import EXIT_INTERRUPTED, InfrastructureError
 from cwmb.harness.records import Record
 from cwmb.sandbox import Sandbox
+from cwmb.text import line
 from cwmb.types import SPLITS
 
 
@@ -53,10 +54,10 @@ def evaluate(asked: Wanted) -> set[str]:
     from cwmb.harness.executors import find
     from cwmb.harness.matrix import run_cells
     from cwmb.harness.metering import Budget, Interrupted
-    from cwmb.harness.plugins import STRATEGIES, options, package, strategy
     from cwmb.harness.run import Configuration, Extent, open_run
     from cwmb.harness.setup import Assignment
     from cwmb.models.pace import Rate
+    from cwmb.plugins import STRATEGIES, options, package, strategy
     from cwmb.report import terminal
 
     rules_of = protocol(asked.protocol)
@@ -130,7 +131,7 @@ def _say_what_failed(console: Console, records: Sequence[Record]) -> None:
     failed = [r for r in records if r.state != "done"]
     for record in failed:
         message = f"{record.environment} seed {record.seed}: {record.failure.message if record.failure else ''}"
-        console.print(message, highlight=False, markup=False, soft_wrap=True)
+        console.print(line(message), highlight=False, markup=False, soft_wrap=True)
     if failed:
         console.print(f"The same command tries {len(failed)} cells again, from where each failed.", highlight=False)
 

@@ -20,6 +20,7 @@ from cwmb.judging.horizon import program_horizon, recorded_trajectories
 from cwmb.judging.judge import Judge
 from cwmb.sandbox import Sandbox
 from cwmb.seeds import Purpose, generator
+from cwmb.text import line
 from cwmb.types import SPLITS, Evaluation, Failure, Mistake, Program, Space, Split, Transitions
 from cwmb.worlds import make
 
@@ -33,8 +34,8 @@ def read_program(file: Path) -> Program:
         CwmbError: there is none, it is no text, or defines no class Environment.
     """
     try:
-        source = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        source = file.read_text(encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
         raise CwmbError(f"cannot read the program {file}: {getattr(error, 'strerror', None) or error}") from error
     if "Environment" not in source:
         raise CwmbError(f"{file} defines no class Environment: see 'cwmb describe ENV' for the class to write")
@@ -74,7 +75,7 @@ def _data(spec: EnvironmentSpec, split: str, data: str | None) -> tuple[Transiti
         truth = trajectories.transitions(spec, chosen)
         return truth, trajectories.transitions(spec, "train"), trajectories.dataset(spec, chosen)[1]
     path = Path(data)
-    truth = trajectories.read(path) if path.is_dir() else trajectories.load_npz(path, spec)
+    truth = trajectories.load_folder(path, spec) if path.is_dir() else trajectories.load_npz(path, spec)
     return truth, truth, ""
 
 
@@ -95,7 +96,7 @@ def _score_lines(
     failure = evaluation.failure
     if failure is not None:
         where = f" (line {failure.line}: {failure.code})" if failure.line else ""
-        yield f"  failure  {failure.kind}: {failure.message}{where}"
+        yield f"  failure  {failure.kind}: {line(failure.message + where)}"
     for mistake in evaluation.mistakes:
         yield ""
         yield from _mistake_lines(mistake, observations, actions)
@@ -150,5 +151,5 @@ def plan_with_program(
         f"  random       {result.random_actions} actions of {result.steps}",
     ]
     if result.failure is not None:
-        lines.append(f"  failure      {result.failure.kind}: {result.failure.message}")
+        lines.append(f"  failure      {result.failure.kind}: {line(result.failure.message)}")
     return "\n".join(lines)

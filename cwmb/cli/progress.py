@@ -7,11 +7,13 @@ from threading import Lock
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 from cwmb.harness.records import Cell, Record
 from cwmb.harness.setup import Stage
+from cwmb.text import line
 from cwmb.types import Evaluation, Usage
 
 
@@ -20,6 +22,7 @@ class RunProgress:
 
     def __init__(self, console: Console, cells: int, done: int) -> None:
         self._console = console
+        self._is_live = console.is_terminal and not console.is_dumb_terminal and console.file.isatty()
         self._lock = Lock()
         self._running: dict[Cell, _Row] = {}
         self._usage = Usage()
@@ -38,12 +41,12 @@ class RunProgress:
         self._live = Live(get_renderable=self._render, console=console, refresh_per_second=4, transient=True)
 
     def __enter__(self) -> RunProgress:
-        if self._console.is_terminal:
+        if self._is_live:
             self._live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._console.is_terminal:
+        if self._is_live:
             self._live.stop()
 
     def start(self, cell: Cell) -> None:
@@ -70,8 +73,8 @@ class RunProgress:
             self._usage += record.usage
             self._bar.advance(self._task)
             self._bar.update(self._task, tokens=_spent(self._usage))
-        if self._console.is_terminal:
-            self._live.console.print(f"{_outcome(record)}  [dim]{time.monotonic() - row.since:.0f} s", highlight=False)
+        took = f"{_outcome(record)}  [dim]{time.monotonic() - row.since:.0f} s"
+        self._console.print(took, highlight=False, soft_wrap=not self._is_live)
 
     def _render(self) -> RenderableType:
         table = Table(box=None, pad_edge=False, header_style="dim")
@@ -107,7 +110,7 @@ def _spent(usage: Usage) -> str:
 def _outcome(record: Record) -> str:
     name = f"{record.environment:26} seed {record.seed}"
     if record.test is None:
-        return f"{name}  [red]{record.state}[/]: {record.failure.message if record.failure else ''}"
+        return f"{name}  [red]{record.state}[/]: {escape(line(record.failure.message)) if record.failure else ''}"
     planned = record.planning.normalised_return if record.planning else None
     return (
         f"{name}  accuracy {record.test.accuracy:.3f}  skill {_number(record.test.skill)}"

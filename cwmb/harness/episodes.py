@@ -10,8 +10,8 @@ import numpy as np
 from cwmb.benchmark.baselines import Returns
 from cwmb.benchmark.catalog import EnvironmentSpec
 from cwmb.benchmark.protocols import BenchmarkProtocol, PlannerSpec
-from cwmb.harness.plugins import find
 from cwmb.planners import Planner, create
+from cwmb.plugins import find, load
 from cwmb.sandbox import Plan
 from cwmb.seeds import Purpose, generator, number
 from cwmb.types import Failure, Floats, Space
@@ -52,7 +52,7 @@ def planner(wanted: PlannerSpec, space: Space) -> Planner:
         CwmbError: there is none of that name.
         ValueError: a parameter does not exist or has an impossible value.
     """
-    made = find("cwmb.planners", "planner", wanted.name).load()
+    made = load(find("cwmb.planners", "planner", wanted.name), "planner")
     return create(made, np.array(space.low), np.array(space.high), space.dtype, wanted.parameters)
 
 

@@ -13,25 +13,21 @@ flushed to disk: after a power failure (not after a kill) the last entries may b
 from __future__ import annotations
 
 import json
-import os
 import time
-from collections.abc import Callable, Iterator, Mapping
-from io import BytesIO
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
-from zlib import crc32
 
 import msgspec
 
 from cwmb.conversion import convert
 from cwmb.errors import LedgerError, StorageError
 from cwmb.harness.files import Append, append, make_folder, storage_error
+from cwmb.journal import REMEDY, checked_line, entries, whole_lines
 
 T = TypeVar("T")
 
 JOURNALS = ("ledger.jsonl", "timings.jsonl")
-
-_CHECK = b', "check": '
 
 
 class Ledger:
@@ -50,7 +46,7 @@ class Ledger:
         self._trouble: StorageError | None = None
         try:
             make_folder(folder)
-            for entry in _parsed(self.path, repair=True):
+            for entry in entries(self.path, repair=True):
                 name = entry["type"], entry["index"]
                 if name in self._entries:
                     raise LedgerError(f"{self.path} has {entry['type']} {entry['index']} twice: {REMEDY}")
@@ -105,8 +101,9 @@ class Ledger:
         name = {"type": kind, "index": index}
         plain = msgspec.to_builtins(value)
         try:
-            self._write(self._timings, _line({**name, "seconds": seconds, "before": waited}), flush=False)
-            self._write(self.path, _checked(_line({**name, "key": key, **extra, "value": plain})))
+            timing = json.dumps({**name, "seconds": seconds, "before": waited}) + "\n"
+            self._write(self._timings, timing.encode(), flush=False)
+            self._write(self.path, checked_line({**name, "key": key, **extra, "value": plain}))
         except StorageError as error:
             self._trouble = error
             raise
@@ -125,68 +122,13 @@ class Forgetful(Ledger):
         return compute()
 
 
-REMEDY = "restore the file, or remove the cell's folder to begin it anew"
-
-
-def read_entries(path: Path, *, repair: bool = False) -> list[dict[str, Any]]:
-    """All entries of a ledger in order. A torn last line (a writer was killed) is left out, and cut off on repair.
-
-    Raises:
-        LedgerError: another line is not an entry.
-    """
-    return list(_parsed(path, repair))
-
-
-def _parsed(path: Path, repair: bool) -> Iterator[dict[str, Any]]:
-    """The entries one by one: what was asked, far longer than what was answered, is not kept by those who resume."""
-    for number, line in enumerate(_whole_lines(path, repair), start=1):
-        try:
-            entry = json.loads(line)
-            names = isinstance(entry["type"], str) and isinstance(entry["key"], str)
-            whole = names and isinstance(entry["index"], int) and "value" in entry and _is_sound(line)
-        except (ValueError, KeyError, TypeError, RecursionError):
-            whole = False
-        if not whole:
-            raise LedgerError(f"{path}:{number} is no ledger entry: {REMEDY}")
-        yield entry
-
-
 def _read_timings(path: Path) -> dict[tuple[str, int], float]:
     """Of an entry that was begun again after a kill, the last time counts."""
     seconds = {}
-    for line in _whole_lines(path, repair=True):
+    for line in whole_lines(path, repair=True):
         try:
             entry = json.loads(line)
             seconds[entry["type"], entry["index"]] = float(entry["seconds"]) + float(entry.get("before", 0.0))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise LedgerError(f"{path} is damaged: restore it, or remove it if no --max-seconds was given") from error
     return seconds
-
-
-def read_whole(path: Path, *, repair: bool = False) -> bytes:
-    """The lines of a journal, if it exists. A torn last one is left out, and cut off on repair."""
-    if not path.exists():
-        return b""
-    data = path.read_bytes()
-    end = data.rfind(b"\n") + 1
-    if repair and end < len(data):
-        os.truncate(path, end)
-    return data[:end]
-
-
-def _whole_lines(path: Path, repair: bool) -> Iterator[bytes]:
-    return (line[:-1] for line in BytesIO(read_whole(path, repair=repair)))
-
-
-def _checked(line: bytes) -> bytes:
-    content = line.removesuffix(b"}\n")
-    return content + _CHECK + b'"%08x"}\n' % crc32(content)
-
-
-def _is_sound(line: bytes) -> bool:
-    content, found, check = line.rpartition(_CHECK)
-    return not found or check == b'"%08x"}' % crc32(content)
-
-
-def _line(entry: Mapping[str, Any]) -> bytes:
-    return (json.dumps(entry) + "\n").encode()

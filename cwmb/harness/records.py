@@ -6,12 +6,12 @@ these fields that old readers would misread raises SCHEMA.
 
 from __future__ import annotations
 
-import json
+from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
@@ -30,6 +30,12 @@ if TYPE_CHECKING:
     from cwmb.harness.setup import Setup
 
 SCHEMA = 1
+LARGEST = 1e15  # of any number in a record
+LONGEST_TEXT = 1 << 16
+
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Count = Annotated[int, msgspec.Meta(ge=0)]
+Positive = Annotated[float, msgspec.Meta(ge=0)]
 SIMULATED = "simulated"  # the name of the model that is none, in replies and on the command line
 
 
@@ -49,18 +55,18 @@ class Score:
     cwmb.judging.horizon, None in the training score.
     """
 
-    accuracy: float
-    state: float
-    reward: float
-    done: float
-    exact: float
-    ran: float
-    n: int
-    floor: float
-    ceiling: float | None
+    accuracy: Share
+    state: Share
+    reward: Share
+    done: Share
+    exact: Share
+    ran: Share
+    n: Count
+    floor: Share
+    ceiling: Share | None
     skill: float | None
     failure: Failure | None
-    unseen_accuracy: float | None = None
+    unseen_accuracy: Share | None = None
     horizon: Horizon | None = None
 
 
@@ -75,15 +81,15 @@ class Planning:
 
     returns: list[float]
     return_mean: float
-    return_sem: float
+    return_sem: Positive
     normalised_return: float | None
-    normalised_sem: float | None
-    episodes: int
-    steps: int
-    random_actions: int
-    model_steps: int
-    failed_steps: int
-    limited: int
+    normalised_sem: Positive | None
+    episodes: Count
+    steps: Count
+    random_actions: Count
+    model_steps: Count
+    failed_steps: Count
+    limited: Count
     failure: Failure | None
 
 
@@ -91,9 +97,9 @@ class Planning:
 class Anytime:
     """What the same run had found after its first calls."""
 
-    calls: int
+    calls: Count
     program: str | None
-    train_accuracy: float
+    train_accuracy: Share
     test: Score | None
 
 
@@ -146,11 +152,11 @@ class Record:
     simulated: bool
     environment: str
     group: Literal["discrete", "continuous"]
-    seed: int
+    seed: Count
     protocol: str
     descriptions: str
     state: State
-    budget: int
+    budget: Count
     custom: bool
     stop: Stop
     program: str | None
@@ -160,8 +166,8 @@ class Record:
     anytime: list[Anytime]
     planning: Planning | None
     usage: Usage
-    prompts: dict[str, int]
-    answers: dict[str, int]
+    prompts: dict[str, Count]
+    answers: dict[str, Count]
     failure: Failure | None
     provenance: Provenance
     limit: Limit | None = None
@@ -254,26 +260,55 @@ def write_record(path: Path, record: Record) -> None:
 
 
 def read_records(path: Path) -> list[Record]:
-    """The records of a file, or of a run's folder.
+    """The records of a file, or of a run's folder. Empty lines and a byte order mark are passed over.
 
     Raises:
-        CwmbError: there is no such file, a line is malformed or of another schema.
+        CwmbError: there is no such file, a line is malformed, out of range or of another schema, or nothing is there
+            yet.
     """
     file = path / "records.jsonl" if path.is_dir() else path
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise CwmbError(f"no records in {path}: name a run's folder or its records.jsonl ({error})") from error
-    records = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            content = json.loads(line)
-            if content.get("schema") != SCHEMA:
-                raise CwmbError(f"{file}:{number} has schema {content.get('schema')}, this version reads {SCHEMA}")
-            records.append(convert(content, Record))
-        except (ValueError, AttributeError, msgspec.ValidationError) as error:
-            raise CwmbError(f"{file}:{number} is no record: {error}") from error
-    return records
+        lines = file.read_bytes().removeprefix(BOM_UTF8).splitlines()
+    except OSError as error:
+        if (path / "run.json").is_file():
+            raise CwmbError(f"{path} holds no record yet: wait for the run's first cell, or resume it") from error
+        raise CwmbError(f"no records in {path}: name a run's folder or its records.jsonl ({error.strerror})") from error
+    return [parse_record(line, f"{file}:{number}") for number, line in enumerate(lines, start=1) if line.strip()]
+
+
+def parse_record(line: bytes, where: str) -> Record:
+    """A record from its JSON, which may be a stranger's.
+
+    Raises:
+        CwmbError: it is none, is of another schema, or holds something that no record can.
+    """
+    try:
+        content = msgspec.json.decode(line)
+        schema = content["schema"]
+        if schema != SCHEMA:
+            raise CwmbError(
+                f"{where} has schema {schema!r}, this version reads {SCHEMA}: use the version of cwmb that wrote it"
+            )
+        _refuse_absurd(content)
+        return convert(content, Record)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise CwmbError(f"{where} is no record: {error or type(error).__name__}") from error
+
+
+def _refuse_absurd(value: Any, name: str = "record") -> None:
+    """Raise ValueError for numbers and texts that would only do harm: they pass through sums and tables."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            _refuse_absurd(key, name)
+            _refuse_absurd(item, f"{name}.{key}")
+    elif isinstance(value, list):
+        for item in value:
+            _refuse_absurd(item, name)
+    elif isinstance(value, str):
+        if len(value) > LONGEST_TEXT:
+            raise ValueError(f"{name} has {len(value)} characters")
+    elif isinstance(value, (int, float)) and not -LARGEST <= value <= LARGEST:
+        raise ValueError(f"{name} is {value!r}")
 
 
 def score(

@@ -13,16 +13,18 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Annotated, Any, TextIO
 
 import msgspec
 
-from cwmb.benchmark.catalog import environment_ids
+from cwmb.benchmark.catalog import environment, environment_ids
 from cwmb.conversion import convert
 from cwmb.errors import CwmbError
 from cwmb.harness.files import dumps, make_folder, remove_temporary, storage_error, write_whole
 from cwmb.harness.metering import Budget
-from cwmb.harness.records import Cell, Record
+from cwmb.harness.records import Cell, Record, parse_record
+
+MOST_SEEDS = 100_000
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Extent:
     """How far a run goes; it may be extended."""
 
     environments: list[str]
-    seeds: int
+    seeds: Annotated[int, msgspec.Meta(ge=1, le=MOST_SEEDS)]
 
     def cells(self) -> list[Cell]:
         """All cells in the order in which they run: every environment's first seed first."""
@@ -95,13 +97,14 @@ class Run:
         for cell in self.extent.cells():
             path = self.record_file(cell)
             try:
-                content = json.loads(path.read_bytes())
+                content = path.read_bytes()
+                json.loads(content)
             except (FileNotFoundError, ValueError):
                 continue
             try:
-                records[cell] = convert(content, Record)
-            except msgspec.ValidationError as error:
-                raise CwmbError(f"{path} is no record ({error}); remove it, and the cell is completed") from error
+                records[cell] = parse_record(content, str(path))
+            except CwmbError as error:
+                raise CwmbError(f"{error}; remove it, and the cell is completed") from error
         return records
 
 
@@ -114,6 +117,8 @@ def open_run(folder: Path, configuration: Configuration, extent: Extent) -> Iter
         StorageError: it cannot be written.
     """
     file = folder / "run.json"
+    if folder.exists() and not folder.is_dir():
+        raise CwmbError(f"{folder} is a file: name a folder with --out")
     if not file.exists() and folder.exists() and not all(_ours(path.name) for path in folder.iterdir()):
         raise CwmbError(f"{folder} is not empty and no run's folder: name another one with --out")
     with ExitStack() as stack:
@@ -148,8 +153,11 @@ def _ours(name: str) -> bool:
 def _read_run(file: Path) -> tuple[Configuration, Extent]:
     try:
         content = json.loads(file.read_bytes())
-        return convert(content["configuration"], Configuration), convert(content, Extent)
-    except (OSError, ValueError, KeyError, TypeError, msgspec.ValidationError) as error:
+        extent = convert(content, Extent)
+        for name in extent.environments:
+            environment(name)
+        return convert(content["configuration"], Configuration), extent
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, CwmbError) as error:
         raise CwmbError(f"{file} is no run's configuration ({error}): name another --out") from error
 
 

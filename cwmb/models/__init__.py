@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
-
-from cwmb.errors import CwmbError, unknown
+from cwmb import plugins
 from cwmb.types import Provider
 
 GROUP = "cwmb.models"
@@ -17,12 +15,5 @@ def load(spec: str) -> Provider:
         CwmbError: there is no such provider, it cannot be imported, or it refuses what follows the colon.
     """
     provider, _, model = spec.partition(":")
-    points = {point.name: point for point in entry_points(group=GROUP)}
-    if provider not in points:
-        raise unknown("language model provider", provider, points)
-    try:
-        cls = points[provider].load()
-    except ImportError as error:
-        raise CwmbError(f"language model provider {provider!r} cannot be imported: {error}") from error
-    made: Provider = cls(model)
+    made: Provider = plugins.load(plugins.find(GROUP, "language model provider", provider), "provider")(model)
     return made

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
 from cwmb.conversion import convert
-from cwmb.errors import ContextExceeded, CwmbError, InfrastructureError
+from cwmb.errors import ContextExceeded, CwmbError, InfrastructureError, LedgerError
+from cwmb.journal import REMEDY, entries
 from cwmb.models.requests import request_hash
 from cwmb.types import Reply, Request
 
@@ -42,13 +42,10 @@ class Replay:
 
 
 def _calls(path: Path) -> Iterator[tuple[str, Reply]]:
-    """The calls of a ledger: request hash and reply. A torn last line is left out."""
-    data = path.read_bytes()
-    lines = data[: data.rfind(b"\n") + 1].splitlines()
-    for number, line in enumerate(lines, start=1):
-        try:
-            entry = json.loads(line)
-            if entry["type"] == "call":
-                yield str(entry["key"]), convert(entry["value"], Reply)
-        except (ValueError, KeyError, TypeError, msgspec.ValidationError) as error:
-            raise CwmbError(f"replay: {path}:{number} is no ledger entry: {error}") from error
+    """The calls of a ledger: request hash and reply. Raises LedgerError."""
+    for entry in entries(path):
+        if entry["type"] == "call":
+            try:
+                yield entry["key"], convert(entry["value"], Reply)
+            except msgspec.ValidationError as error:
+                raise LedgerError(f"{path}: call {entry['index']} is no reply ({error}): {REMEDY}") from error

@@ -15,6 +15,7 @@ from cwmb.benchmark.protocols import protocol
 from cwmb.errors import CwmbError
 from cwmb.harness.records import Anytime, Record, Score, read_records
 from cwmb.judging.scoring import skill
+from cwmb.text import line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -234,7 +235,7 @@ def _common(run: Run, record: Record) -> dict[str, Any]:
     p, usage = record.provenance, record.usage
     options = canonical(record.options)
     return {
-        "run": str(run.path),
+        "run": line(str(run.path)),
         "strategy": record.strategy,
         "options": options,
         "label": label(record.strategy, options),
@@ -313,9 +314,9 @@ def _failure(record: Record) -> str | None:
 def _seconds(timings: bytes) -> dict[str, float]:
     """What a cell's entries took, by kind; nothing where it was not noted."""
     seconds: dict[str, float] = {}
-    for line in timings.splitlines():
+    for timing in timings.splitlines():
         try:
-            entry = json.loads(line)
+            entry = json.loads(timing)
             name = _SECONDS[entry["type"]]
             seconds[name] = seconds.get(name, 0.0) + float(entry["seconds"])
         except (ValueError, KeyError, TypeError):
@@ -345,10 +346,10 @@ def label(strategy: str, options: str) -> str:
 @cache
 def _defaults(strategy: str) -> dict[str, Any]:
     """The defaults of an installed strategy's options; none of one that is not installed or cannot be imported."""
-    from cwmb.harness import plugins
+    from cwmb import plugins
 
     try:
-        cls = plugins.find(plugins.STRATEGIES, "strategy", strategy).load()
+        cls = plugins.load(plugins.find(plugins.STRATEGIES, "strategy", strategy), "strategy")
         return {field.name: field.default for field in dataclasses.fields(cls)}
     except Exception:
         return {}

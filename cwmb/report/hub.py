@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cwmb.benchmark.catalog import environment
 from cwmb.benchmark.trajectories import transitions
 from cwmb.errors import CwmbError
-from cwmb.harness.ledger import read_entries
+from cwmb.journal import entries
 from cwmb.types import Split
 
 if TYPE_CHECKING:
@@ -45,10 +45,9 @@ def answers_dataset(run: Path) -> Dataset:
 
 
 def _answers(ledger: Path) -> Iterator[dict[str, Any]]:
-    entries = read_entries(ledger)
     nodes = json.loads((ledger.parent / "tree.json").read_text()) if (ledger.parent / "tree.json").exists() else []
     accuracy = {node["call"]: node["accuracy"] for node in nodes}
-    for entry in entries:
+    for entry in entries(ledger):
         if entry["type"] == "call":
             yield {
                 "environment": ledger.parts[-3],

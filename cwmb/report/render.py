@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 from cwmb.errors import unknown
 from cwmb.report.table import Column, Estimate, Table, Value
+from cwmb.text import in_csv, in_markdown, line
 
 MISSING = "–"
 WIDTH = 120
@@ -34,19 +35,19 @@ def markdown(tables: Sequence[Table]) -> str:
 
     blocks = []
     for table in tables:
-        head, *rows = [[cell.replace("|", "\\|") for cell in row] for row in _cells(table)]
+        head, *rows = [[in_markdown(cell) for cell in row] for row in _cells(table)]
         align = ["right" if right else "left" for right in _numeric(table)]
         body: str = tabulate(rows, head, "pipe", disable_numparse=True, colalign=align if rows else None)
-        notes = "\n".join(_wrapped(note, "- ") for note in table.notes)
-        blocks.append("\n\n".join(part for part in (_wrapped(table.caption), body, notes) if part))
+        notes = "\n".join(_wrapped(in_markdown(note), "- ") for note in table.notes)
+        blocks.append("\n\n".join(part for part in (_wrapped(in_markdown(table.caption)), body, notes) if part))
     return "\n\n\n".join(blocks)
 
 
 def text(tables: Sequence[Table]) -> str:
     """For a terminal of 120 columns: narrower, and what several tables note is said once, at the end."""
-    blocks = [f"{_wrapped(table.caption)}\n\n{_narrow(table)}" for table in tables]
+    blocks = [f"{_wrapped(line(table.caption))}\n\n{_narrow(table)}" for table in tables]
     notes = dict.fromkeys(note for table in tables for note in table.notes)
-    return "\n\n".join([*blocks, "\n".join(_wrapped(note) for note in notes)]).rstrip()
+    return "\n\n".join([*blocks, "\n".join(_wrapped(line(note)) for note in notes)]).rstrip()
 
 
 def _narrow(table: Table) -> str:
@@ -68,7 +69,7 @@ def to_csv(tables: Sequence[Table]) -> str:
         buffer = io.StringIO()
         writer = csv.writer(buffer, lineterminator="\n")
         writer.writerow(_fields(table))
-        writer.writerows(record.values() for record in _records(table))
+        writer.writerows(map(_csv_value, record.values()) for record in _records(table))
         blocks.append(f"# {table.name}\n{buffer.getvalue()}")
     return "\n".join(blocks).rstrip("\n")
 
@@ -85,7 +86,7 @@ def to_json(tables: Sequence[Table]) -> str:
         }
         for table in tables
     ]
-    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+    return json.dumps(content, indent=1, allow_nan=False)  # in ASCII: nothing that a terminal obeys
 
 
 def latex(tables: Sequence[Table]) -> str:
@@ -177,7 +178,11 @@ def _plain(value: str | bool | int | float | None, column: Column) -> str:
         return str(value)
     if isinstance(value, float):
         return figures(Estimate(value), column)[0]
-    return " ".join(value.split())
+    return line(value)
+
+
+def _csv_value(value: str | bool | int | float | None) -> str | bool | int | float | None:
+    return in_csv(value) if isinstance(value, str) else value
 
 
 def figures(value: Estimate, column: Column) -> tuple[str, str | None]:
@@ -224,7 +229,7 @@ _SPECIAL = re.compile("|".join(re.escape(character) for character in _LATEX))
 
 def escape(text: str) -> str:
     """Text that LaTeX typesets as it stands here."""
-    return _SPECIAL.sub(lambda match: _LATEX[match.group()], " ".join(text.split()))
+    return _SPECIAL.sub(lambda match: _LATEX[match.group()], line(text))
 
 
 def _latex(table: Table) -> str:

@@ -28,9 +28,9 @@ from cwmb.benchmark.protocols import protocol
 from cwmb.errors import BudgetExhausted
 from cwmb.harness.ledger import Forgetful, Ledger
 from cwmb.harness.metering import Budget, Meter, MeteredEvaluate, MeteredModel, SearchOver
-from cwmb.harness.plugins import strategy
 from cwmb.judging.judge import Judge
 from cwmb.models.simulated import Simulated
+from cwmb.plugins import strategy
 from cwmb.sandbox import Sandbox
 from cwmb.seeds import Purpose, generator
 from cwmb.types import Evaluation, Program, Strategy, Task, Transitions

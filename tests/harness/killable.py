@@ -140,9 +140,9 @@ def serve() -> None:
     import cwmb.harness.cell
     import cwmb.harness.matrix
     import cwmb.harness.planning
-    import cwmb.harness.plugins
     import cwmb.models.openai
     import cwmb.models.simulated
+    import cwmb.plugins
     import cwmb.report.render
     import cwmb.report.results
     import cwmb.strategies.gif_mcts.search

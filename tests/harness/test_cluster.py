@@ -15,12 +15,12 @@ from scripted_server import Behaviour, Body
 from cwmb.harness.executors import find
 from cwmb.harness.matrix import run_cells
 from cwmb.harness.metering import Budget, Interrupted
-from cwmb.harness.plugins import strategy
 from cwmb.harness.records import Cell, Record
 from cwmb.harness.run import Configuration, Extent, open_run
 from cwmb.harness.setup import Assignment
 from cwmb.models import load
 from cwmb.models.pace import Rate
+from cwmb.plugins import strategy
 from cwmb.seeds import Purpose, number
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'cwmb[scale]'")

@@ -9,10 +9,10 @@ import pytest
 
 from cwmb.errors import CwmbError, InfrastructureError
 from cwmb.harness.executors.keeper import Keeper
-from cwmb.harness.ledger import read_entries
 from cwmb.harness.metering import Budget
 from cwmb.harness.records import Cell
 from cwmb.harness.run import Configuration, Extent, Run, open_run
+from cwmb.journal import entries
 from cwmb.models.pace import Rate
 
 CELL = Cell("CartPole-v1", 0)
@@ -51,7 +51,7 @@ def test_an_attempt_that_was_given_up_is_not_listened_to(run: Run, keeper: Keepe
     with pytest.raises(InfrastructureError, match="given to another node"):
         keeper.finish(CELL, lost.number, {"tree.json": "[]"})
     keeper.append(CELL, again.number, "ledger.jsonl", LINE, True)
-    assert len(read_entries(run.cell_folder(CELL) / "ledger.jsonl")) == 1
+    assert len(list(entries(run.cell_folder(CELL) / "ledger.jsonl"))) == 1
     assert not (run.cell_folder(CELL) / "tree.json").exists()
 
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from cwmb.errors import CwmbError, LedgerError, StorageError
 from cwmb.harness.episodes import Episode
-from cwmb.harness.ledger import Ledger, read_entries
+from cwmb.harness.ledger import Ledger
+from cwmb.journal import entries
 from cwmb.types import Evaluation, Failure, Mistake, Reply, Usage
 
 
@@ -54,7 +55,7 @@ def test_a_torn_last_line_is_cut_off_and_written_anew(tmp_path: Path, torn: byte
     ledger = Ledger(tmp_path)
     assert path.read_bytes() == whole
     ledger.entry("call", 1, "b", float, lambda: 2.0)
-    assert [e["value"] for e in read_entries(path)] == [1.0, 2.0]
+    assert [e["value"] for e in entries(path)] == [1.0, 2.0]
 
 
 def test_damage_in_the_middle_is_an_error_that_names_the_line(tmp_path: Path) -> None:
@@ -73,8 +74,8 @@ values = {
     "evaluation": st.builds(Evaluation, *[st.floats()] * 6, st.integers(), st.builds(Failure, st.just("crash"), texts)),
     "episode": st.builds(Episode, st.floats(), st.integers()),
 }
-entries = st.sampled_from(list(KINDS)).flatmap(lambda kind: st.tuples(st.just(kind), texts, values[kind], texts))
-journals = st.lists(entries, min_size=1, max_size=6)
+journaled = st.sampled_from(list(KINDS)).flatmap(lambda kind: st.tuples(st.just(kind), texts, values[kind], texts))
+journals = st.lists(journaled, min_size=1, max_size=6)
 
 
 def ask_all(folder: Path, journal: list[Any], computed: list[int]) -> list[str]:

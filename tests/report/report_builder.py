@@ -103,7 +103,7 @@ def a_record(
         train=a_score(min(1.0, float(accuracy) + 0.05)),
         test=a_score(float(accuracy)),
         anytime=[
-            Anytime(calls, "b" * 64, float(accuracy) - 0.1, a_score(float(accuracy) - 0.2))
+            Anytime(calls, "b" * 64, max(float(accuracy) - 0.1, 0.0), a_score(max(float(accuracy) - 0.2, 0.0)))
             for calls in rules.report_calls
         ],
         planning=a_planning(normalised),

@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 
 from cwmb.errors import InfrastructureError
 from cwmb.harness.files import append, make_folder, write_whole
-from cwmb.harness.ledger import JOURNALS, read_whole
+from cwmb.harness.ledger import JOURNALS
 from cwmb.harness.records import Cell
 from cwmb.harness.run import Run
+from cwmb.journal import read_whole
 from cwmb.models.pace import Minute, Rate, Turn
 
 

@@ -1,4 +1,4 @@
-"""Strategies, found through entry points; their options are the fields of their dataclass."""
+"""What is found through entry points; the options of a strategy are the fields of its dataclass."""
 
 from __future__ import annotations
 
@@ -33,6 +33,21 @@ def find(group: str, what: str, name: str) -> EntryPoint:
     raise unknown(what, name, names(group))
 
 
+def load(point: EntryPoint, what: str) -> Any:
+    """What an entry point names.
+
+    Raises:
+        CwmbError: importing it raises, or tries to end this process.
+    """
+    try:
+        return point.load()
+    except (Exception, SystemExit) as error:
+        why = f"{type(error).__name__}: {error}"
+        raise CwmbError(
+            f"{what} {point.name!r} ({point.value}) cannot be imported ({why}): mend or uninstall it"
+        ) from error
+
+
 def options(pairs: Sequence[str]) -> dict[str, str]:
     """Options written as name=value. Raises CwmbError: one has no value."""
     split = [pair.partition("=") for pair in pairs]
@@ -49,10 +64,7 @@ def strategy(name: str, options: Mapping[str, str]) -> tuple[Callable[[], Strate
         CwmbError: there is no such strategy or option, a value is of the wrong kind, or the plugin cannot be imported.
     """
     point = find(STRATEGIES, "strategy", name)
-    try:
-        cls = point.load()
-    except Exception as error:
-        raise CwmbError(f"strategy {name!r} ({point.value}) cannot be imported: {error}") from error
+    cls = load(point, "strategy")
     if not isinstance(cls, type) or not dataclasses.is_dataclass(cls):
         raise CwmbError(f"strategy {name!r} ({point.value}) is no dataclass; its options are its fields")
     fields = {f.name for f in dataclasses.fields(cls)}
