@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import shutil
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ import gymnasium
 import numpy as np
 import pytest
 
+from cwmb.benchmark import descriptions
 from cwmb.benchmark.catalog import environment, environment_ids
 from cwmb.benchmark.data import data_path
 from cwmb.benchmark.descriptions import checksum, contract, description, description_sets, facts
@@ -139,6 +141,18 @@ def test_unknown_names_are_refused():
     with pytest.raises(CwmbError, match="unknown environment 'contract'"):
         facts("contract")
     assert description_sets() == ("default", "anonymous", "paper", "complete")
+
+
+def test_a_set_that_does_not_cover_an_environment_says_so(tmp_path, monkeypatch):
+    shutil.copytree(data_path("descriptions"), tmp_path / "descriptions")
+    (tmp_path / "descriptions" / "mine").mkdir()
+    (tmp_path / "descriptions" / "mine" / "Ant-v4.md").write_text("## Mine\n")
+    monkeypatch.setattr(descriptions, "data_path", lambda *parts: tmp_path.joinpath(*parts))
+    description.cache_clear()
+    assert description("Ant-v4", "mine") == description("Ant-v4") + "\n## Mine\n"
+    with pytest.raises(CwmbError, match="'mine' has no text for environment 'Taxi-v3'; it covers: Ant-v4"):
+        description("Taxi-v3", "mine")
+    description.cache_clear()
 
 
 # --- spaces -------------------------------------------------------------------------------------------------------
