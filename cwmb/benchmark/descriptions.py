@@ -1,13 +1,21 @@
 """What a language model is told: ``descriptions/<id>.md`` on the environment, ``contract.md`` on the class to write.
 
 A file begins with front matter in TOML between two ``+++`` lines: facts that the tests check against the real
-environment, not shown to the model. The *default* set says what Gymnasium's public documentation says. Every folder of
-``descriptions/`` is a further set: its file for an environment holds a section that is added to the default text.
+environment, not shown to the model. Three sets are made of one text, in which marks say what is not in all of them:
+
+    {@ … @}  names: citations and the like; the heading with the environment's id counts as one, too
+    {+ … +}  what the paper's own prompts do not say
+    {- … -}  what stands there instead
+
+*default* says everything, *anonymous* drops the names, *paper* the names and what goes beyond the paper's prompts.
+Every folder of ``descriptions/`` is a further set: its file for an environment holds a section that is added to the
+default text.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 import tomllib
 from functools import cache
 from typing import Any
@@ -16,13 +24,15 @@ from cwmb.benchmark.data import data_path
 from cwmb.errors import CwmbError, unknown
 
 DEFAULT = "default"
+# Which marks are dropped with what they hold.
+_DROPPED = {DEFAULT: "-", "anonymous": "-@", "paper": "+@"}
 _FENCE = "+++\n"
 
 
 def description_sets() -> tuple[str, ...]:
     """The names of all description sets, ``default`` first."""
     folders = sorted(path.name for path in data_path("descriptions").iterdir() if path.is_dir())
-    return (DEFAULT, *folders)
+    return (*_DROPPED, *folders)
 
 
 @cache
@@ -34,8 +44,8 @@ def description(environment_id: str, set_name: str = DEFAULT) -> str:
     """
     if set_name not in description_sets():
         raise unknown("description set", set_name, description_sets())
-    text = _read(environment_id)[1]
-    if set_name == DEFAULT:
+    text = _told(environment_id, _DROPPED.get(set_name, _DROPPED[DEFAULT]))
+    if set_name in _DROPPED:
         return text
     section = data_path("descriptions", set_name, f"{environment_id}.md")
     if not section.is_file():
@@ -65,6 +75,20 @@ def facts(environment_id: str) -> dict[str, Any]:
 def checksum(environment_id: str, set_name: str = DEFAULT) -> str:
     """SHA-256, in hex, of everything that a model is told about an environment: description and contract."""
     return hashlib.sha256((description(environment_id, set_name) + contract()).encode()).hexdigest()
+
+
+def _told(environment_id: str, dropped: str) -> str:
+    """The text without its marks and without what is dropped, by the signs of its marks."""
+    text = _read(environment_id)[1]
+    if "@" in dropped:
+        text = text.replace(f"# {environment_id}\n", "# The environment\n", 1)
+    for sign in "@+-":  # names may stand inside of the others
+        mark = re.escape(sign)
+        if sign in dropped:
+            text = re.sub(rf"\{{{mark}.*?{mark}\}}", "", text, flags=re.DOTALL)
+        else:
+            text = re.sub(rf"\{{{mark}(.*?){mark}\}}", r"\1", text, flags=re.DOTALL)
+    return re.sub(r"\n{3,}", "\n\n", text)  # where a paragraph was dropped
 
 
 def _read(environment_id: str) -> tuple[dict[str, Any], str]:

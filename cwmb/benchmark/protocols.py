@@ -21,8 +21,9 @@ class ScoringRules:
     """How predictions are compared with the truth (see cwmb.judging.scoring).
 
     split: the data that the result is measured on; observation, reward: ``tolerances`` takes those of the environment
-    file, ``paper`` the published code's; done: what a predicted done is compared with; exception_scores_zero: always
-    true in both published protocols; audit: transitions repeated in fresh processes.
+    file, ``paper`` the published code's; done: what a predicted done is compared with; ends: the least share of the
+    weight that the transitions which end an episode have, where the environment has finitely many reward values;
+    audit: transitions repeated in fresh processes.
     """
 
     split: Split
@@ -31,6 +32,7 @@ class ScoringRules:
     done: Literal["terminated", "terminated_or_truncated"]
     weighting: Literal["finite_rewards", "every_reward"]
     feedback: Literal["random", "first"]
+    ends: float = 0.0
     audit: int = 20
     seed: int = 0  # reseeds the program's generators before every row
 

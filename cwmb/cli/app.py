@@ -104,16 +104,18 @@ def app(context: click.Context) -> int:
 
 
 @app.command(name="list")
-@click.argument("what", metavar="environments|strategies|models|planners|protocols")
+@click.argument("what", metavar="environments|descriptions|strategies|models|planners|protocols")
 @as_json
 def list_(what: str, as_json: bool) -> None:
     """List what there is."""
     from cwmb.benchmark.catalog import environment_ids
+    from cwmb.benchmark.descriptions import description_sets
     from cwmb.benchmark.protocols import protocol_names
     from cwmb.plugins import names
 
     kinds: dict[str, Any] = {
         "environments": environment_ids,
+        "descriptions": description_sets,
         "strategies": lambda: names("cwmb.strategies"),
         "models": lambda: names("cwmb.models"),
         "planners": lambda: names("cwmb.planners"),

@@ -75,7 +75,11 @@ def value_iteration(simulator: Simulator, discount: float = 0.99, tolerance: flo
         change = max(abs(max(q[state]) - values[state]) for state in values)
         values = {state: max(row) for state, row in q.items()}
     best = {state: int(np.argmax(row)) for state, row in q.items()}
-    return lambda observation: best[int(observation[0])]
+
+    def optimal(observation: Floats) -> int:
+        return best[int(observation[0])]
+
+    return optimal
 
 
 def best_of_random(simulator: Simulator, rng: np.random.Generator, plans: int = 200, horizon: int = 20) -> int:

@@ -85,11 +85,10 @@ def modal_predictions(simulator: Simulator, truth: Transitions, spec: Environmen
 
 
 def _mode(simulator: Simulator, truth: Transitions, i: int, rng: np.random.Generator) -> tuple[np.ndarray, float, bool]:
-    simulator.restore(truth.observations[i])
-    snapshot = simulator.snapshot()
+    simulator.load(simulator.snapshot(), rng)  # from which everything hidden is drawn from here on
     outcomes = []
     for _ in range(DRAWS):
-        simulator.load(snapshot, rng)
+        simulator.restore(truth.observations[i])
         outcomes.append(simulator.step(truth.actions[i])[:3])
     # The next state counts only where the episode goes on.
     going_on = [o for o in outcomes if not o[2]] or outcomes

@@ -34,13 +34,15 @@ class Rules:
 
     observation: rtol and atol at once, None for exact equality; reward: the same, or ``float32`` for exact equality
     with the recorded reward rounded to float32 (the published code's rule); time_limit_is_done: whether truncation
-    counts as done; by_reward: whether every distinct reward value weighs the same in total.
+    counts as done; by_reward: whether every distinct reward value weighs the same in total; ends: the least share of
+    the weight that the transitions which end an episode have in total, where there are any.
     """
 
     observation: float | None
     reward: float | Literal["float32"]
     time_limit_is_done: bool
     by_reward: bool
+    ends: float = 0.0
 
 
 PAPER_TOLERANCE = 1e-5
@@ -56,6 +58,7 @@ def rules(spec: EnvironmentSpec, scoring: ScoringRules) -> Rules:
         reward="float32" if scoring.reward == "paper" else spec.tolerances.reward,
         time_limit_is_done=scoring.done == "terminated_or_truncated",
         by_reward=scoring.weighting == "every_reward" or spec.reward_values is not None,
+        ends=0.0 if spec.reward_values is None else scoring.ends,
     )
 
 
@@ -121,7 +124,7 @@ def evaluate(truth: Transitions, predicted: Predictions, rules: Rules, marks: Ma
     going_on = ~marks.terminal
     ran = float(marks.ran.mean())
     return Evaluation(
-        accuracy=_mean(marks.score, _reward_classes(truth, rules)) if ran == 1.0 else 0.0,
+        accuracy=_mean(marks.score, _reward_classes(truth, rules), marks.terminal, rules.ends) if ran == 1.0 else 0.0,
         state=float(marks.state[going_on].mean()) if going_on.any() else 1.0,
         reward=float(marks.reward.mean()),
         done=float(marks.done.mean()),
@@ -192,9 +195,20 @@ def _reward_classes(truth: Transitions, rules: Rules) -> Ints | None:
     return np.asarray(np.unique(rewards, return_inverse=True)[1], dtype=np.int64)
 
 
-def _mean(score: Floats, classes: Ints | None) -> float:
-    """Plain mean, or mean of the classes' means. Of ones it is exactly 1."""
+def _mean(score: Floats, classes: Ints | None, terminal: Bools, ends: float) -> float:
+    """Plain mean, or mean of the classes' means. Of ones it is exactly 1.
+
+    Where the terminal ones have less than the share ``ends`` of the weight, they get it, at the cost of the others of
+    their class: it matters whether a program knows the end, however few ways there are to reach it.
+    """
     if classes is None:
         return float(score.mean())
-    sums = np.bincount(classes, weights=score)
-    return float((sums / np.bincount(classes)).mean())
+    counts = np.bincount(classes)
+    rate = np.bincount(classes, weights=terminal) / counts
+    if not 0 < rate.mean() < ends:
+        return float((np.bincount(classes, weights=score) / counts).mean())
+    raised = np.minimum(rate * ends / rate.mean(), 1.0)
+    with np.errstate(invalid="ignore"):  # a class of terminal ones alone has no others
+        of_end, of_other = raised / rate, (1 - raised) / (1 - rate)
+    weights = np.where(terminal, of_end[classes], of_other[classes]) / counts[classes]
+    return float((weights * score).sum() / weights.sum())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator
 from functools import cache, partial
+from keyword import iskeyword
 from random import Random
 
 Make = Callable[[], None]
@@ -291,6 +292,7 @@ def _misspellings(tree: ast.AST, rng: Random) -> list[Make]:
                 and isinstance(node.ctx, ast.Load)
                 and node.id.islower()
                 and node.id != "self"
+                and not iskeyword(node.id + "s")
             ):
                 names.append(partial(setattr, node, "id", node.id + "s"))
             elif isinstance(node, ast.Attribute) and _spelled(node.value) == "self":

@@ -1,7 +1,7 @@
 """A language model for free: a seeded stand-in for a fallible programmer.
 
-Its answers are a pure function of a request's messages and seed. Of the prompt it reads the environment's id, the last
-fenced block, and the line at which a program failed; it knows the reference programs (simple ones, where those are
+Its answers are a pure function of a request's messages and seed. Of the prompt it reads which environment it is, the
+last fenced block, and the line at which a program failed; it knows the reference programs (simple ones, where those are
 slow). Asked for a program, it gives that one with a few faults; shown a program, it mends one of its faults with some
 probability and sometimes makes a new one; shown the first lines of one, it continues from them. Results obtained with
 it test code and say nothing about strategies.
@@ -19,6 +19,7 @@ from functools import cache, lru_cache
 from random import Random
 
 from cwmb import reference
+from cwmb.benchmark.descriptions import description, description_sets
 from cwmb.errors import CwmbError, unknown
 from cwmb.models.faults import with_faults, with_syntax_error
 from cwmb.models.mending import continued, mended, normalised, parsed, parses
@@ -89,6 +90,8 @@ class Simulated:
         """The first lines, and what follows them in a new attempt; a last line that was cut off is written again."""
         fresh = self._fresh(right, rng)
         whole = continued(prefix, fresh)
+        if not _defines(whole):  # a fault took one of the first lines
+            whole = continued(prefix, right)
         if not parses(whole):
             kept = prefix.rstrip("\n").rpartition("\n")[0]
             again = continued(kept, fresh) if kept else fresh
@@ -169,10 +172,19 @@ def _ids() -> re.Pattern[str]:
     return re.compile(r"(?<![\w-])(" + "|".join(map(re.escape, reference.environments())) + r")(?![\w-])")
 
 
+@cache
+def _nameless() -> dict[str, str]:
+    """The descriptions that do not name their environment, and which one it is."""
+    told = {
+        description(name, chosen).strip(): name for name in reference.environments() for chosen in description_sets()
+    }
+    return {text: name for text, name in told.items() if name not in text}
+
+
 def _environment(prompt: str) -> str | None:
-    """The first environment that the prompt names."""
+    """The first environment that the prompt names, or the one whose nameless description it holds."""
     found = _ids().search(prompt)
-    return found[1] if found else None
+    return found[1] if found else next((name for text, name in _nameless().items() if text in prompt), None)
 
 
 def _shown(prompt: str) -> str | None:
@@ -195,6 +207,10 @@ def _methods(source: str) -> dict[str, bool]:
         for function in node.body
         if isinstance(function, ast.FunctionDef)
     }
+
+
+def _defines(source: str) -> bool:
+    return "step" in _methods(source)
 
 
 def _is_complete(source: str) -> bool:

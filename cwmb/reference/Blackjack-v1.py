@@ -1,6 +1,7 @@
 """Blackjack against a dealer who draws to 17; cards come from an endless deck.
 
-The cards are random, so the likeliest outcome is predicted.
+The cards are random, so the likeliest outcome is predicted. A natural beats all but another natural; whether a soft 21
+is one does not show, and most are.
 """
 
 
@@ -33,7 +34,9 @@ class Environment:
     def step(self, action):
         if action == 1:
             return self.hit()
-        total, dealer_card, _ = self.state
+        total, dealer_card, usable_ace = self.state
+        if usable_ace and total == self.LIMIT:  # against an ace or a ten, too, the hole card seldom makes a natural
+            return self.state, 1.0, True
         chances = {1.0: 0.0, 0.0: 0.0, -1.0: 0.0}
         for final, chance in self.dealer[dealer_card].items():
             reward = 1.0 if total > final else -1.0 if total < final else 0.0

@@ -1,7 +1,7 @@
 """A compiled MuJoCo model in words and tables: what a program needs to know to compute the same motion.
 
 ``python -m cwmb.worlds.facts`` brings the generated part of ``descriptions/complete/*.md`` up to date, everything
-from the heading ``## Physical model`` on; a test compares them.
+from the heading ``## Physical model`` on; a test compares them. What has no such heading is written by hand alone.
 """
 
 from __future__ import annotations
@@ -346,12 +346,14 @@ def _table(columns: Sequence[Column]) -> str:
 
 
 def main() -> None:
-    """Write the generated part of each file of the set ``complete`` anew."""
+    """Write the generated part of the files of the set ``complete`` anew."""
     from cwmb.benchmark.catalog import environment
     from cwmb.worlds import make
 
     for path in sorted(data_path("descriptions", "complete").glob("*.md")):
-        by_hand = path.read_text(encoding="utf-8").partition(HEADING)[0]
+        by_hand, generated, _ = path.read_text(encoding="utf-8").partition(HEADING)
+        if not generated:
+            continue
         simulator: Any = make(environment(path.stem))
         temporary = path.with_suffix(".tmp")
         temporary.write_text(by_hand + model_facts(simulator.env.model), encoding="utf-8")

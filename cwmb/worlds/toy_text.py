@@ -43,9 +43,12 @@ class Blackjack(GymnasiumSimulator):
     state_attributes = ("player", "dealer")
 
     def _restore(self, observation: Floats) -> None:
-        """Some hand with this total and usable ace; the hole card is drawn from the environment's generator."""
+        """Some hand with this total and usable ace; the hole card is drawn from the environment's generator.
+
+        A soft 21 may be a natural or have been drawn to, and what it is worth differs: a fair coin decides.
+        """
         total, dealer, ace = (int(x) for x in observation)
-        self.env.player = [1, total - 11] if ace else _hard_hand(total)
+        self.env.player = _soft_hand(total, self.env.np_random) if ace else _hard_hand(total)
         self.env.dealer = [dealer, _card(self.env.np_random)]
 
     def load(self, snapshot: Snapshot, rng: np.random.Generator | None = None) -> None:
@@ -63,6 +66,13 @@ class Blackjack(GymnasiumSimulator):
 
 def _card(rng: np.random.Generator) -> int:
     return int(blackjack.draw_card(rng))  # type: ignore[no-untyped-call]
+
+
+def _soft_hand(total: int, rng: np.random.Generator) -> list[int]:
+    """Cards of a total of 12 to 21 with an ace that counts 11: two of them, or three for half of the 21s."""
+    if total == 21 and rng.random() < 0.5:
+        return [1, 5, 5]
+    return [1, total - 11]
 
 
 def _hard_hand(total: int) -> list[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import shutil
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -11,7 +12,9 @@ import gymnasium
 import numpy as np
 import pytest
 
+from cwmb.benchmark import descriptions
 from cwmb.benchmark.catalog import environment, environment_ids
+from cwmb.benchmark.data import data_path
 from cwmb.benchmark.descriptions import checksum, contract, description, description_sets, facts
 from cwmb.errors import CwmbError
 from cwmb.sandbox.imports import ALLOWED
@@ -56,12 +59,42 @@ def indices(cell: str) -> list[int]:
 # --- form ---------------------------------------------------------------------------------------------------------
 
 
-def test_every_environment_is_described_in_the_same_form():
+@pytest.mark.parametrize("chosen", ["default", "anonymous", "paper"])
+def test_every_environment_is_described_in_the_same_form(chosen):
     for name in IDS:
-        text = description(name)
-        assert text.startswith(f"# {name}\n\n## Environment\n")
+        text = description(name, chosen)
+        title = name if chosen == "default" else "The environment"
+        assert text.startswith(f"# {title}\n\n## Environment\n")
         assert re.findall(r"^## (.*)$", text, re.M) == HEADINGS
-        assert "+++" not in text
+        assert not re.search(r"\+\+\+|\{[-+@]|[-+@]\}", text)
+        assert not re.search(r"\n{3}| \n|\S {2,}\S", text)  # dropped parts leave no holes
+
+
+@pytest.mark.parametrize("chosen", ["anonymous", "paper"])
+def test_a_nameless_description_names_nothing(chosen):
+    for name in IDS:
+        text = description(name, chosen)
+        assert not re.search(r"-v\d|\(\d{4}\)|Sutton|Barto|is due to|Example \d", text), name
+        assert name.split("-")[0] not in text or name == "Blackjack-v1"
+
+
+def test_what_the_paper_does_not_say_is_dropped_and_nothing_is_added_but_placeholders():
+    for name in IDS:
+        whole, less = (set(re.findall(r"[\d.]*\d", description(name, chosen))) for chosen in ("anonymous", "paper"))
+        assert less <= whole
+    assert "gravity" in description("MountainCar-v0")
+    assert "gravity" not in description("MountainCar-v0", "paper")
+    assert "is no natural" not in description("Blackjack-v1", "paper")
+    assert "`observation[0]` is in a fixed range" in description("Hopper-v4", "paper")
+
+
+def test_marks_are_whole():
+    for name in IDS:
+        text = data_path("descriptions", f"{name}.md").read_text(encoding="utf-8")
+        for sign in "@+-":
+            opened, closed = text.count("{" + sign), text.count(sign + "}")
+            assert opened == closed, (name, sign)
+            assert len(re.findall(rf"\{{\{sign}.*?\{sign}\}}", text, re.DOTALL)) == opened
 
 
 @pytest.mark.parametrize("name", IDS)
@@ -107,7 +140,19 @@ def test_unknown_names_are_refused():
         description("Hopper-v4", "compete")
     with pytest.raises(CwmbError, match="unknown environment 'contract'"):
         facts("contract")
-    assert description_sets()[0] == "default"
+    assert description_sets() == ("default", "anonymous", "paper", "complete")
+
+
+def test_a_set_that_does_not_cover_an_environment_says_so(tmp_path, monkeypatch):
+    shutil.copytree(data_path("descriptions"), tmp_path / "descriptions")
+    (tmp_path / "descriptions" / "mine").mkdir()
+    (tmp_path / "descriptions" / "mine" / "Ant-v4.md").write_text("## Mine\n")
+    monkeypatch.setattr(descriptions, "data_path", lambda *parts: tmp_path.joinpath(*parts))
+    description.cache_clear()
+    assert description("Ant-v4", "mine") == description("Ant-v4") + "\n## Mine\n"
+    with pytest.raises(CwmbError, match="'mine' has no text for environment 'Taxi-v3'; it covers: Ant-v4"):
+        description("Taxi-v3", "mine")
+    description.cache_clear()
 
 
 # --- spaces -------------------------------------------------------------------------------------------------------
@@ -368,13 +413,41 @@ def between(value: float, bounds: list[float]) -> bool:
     return bounds[0] <= value <= bounds[1]
 
 
+@pytest.mark.parametrize("name", ["Reacher-v4", "Pusher-v4"])
+def test_distances_that_are_rewarded_are_those_before_the_step(name):
+    assert "of the state *before* the step" in section(name, "Rewards")
+    found, said = steps(name, 50), facts(name)
+    moved = [s for s in found if np.abs(s.next_observation - s.observation)[8:17].max() > 1e-3]
+    assert len(moved) > 20
+    for step in moved:  # the formula that the other test holds against all steps is wrong for the state after it
+        after = step._replace(observation=step.next_observation)
+        assert abs(REWARDS[name](said, step) - step.reward) < 1e-6
+        assert abs(REWARDS[name](said, after) - step.reward) > 1e-5
+
+
+@pytest.mark.parametrize(
+    ("name", "exclusive"), [("Hopper-v4", True), ("Walker2d-v4", True), ("Humanoid-v4", True), ("Ant-v4", False)]
+)
+def test_whether_the_bounds_count_as_healthy(name, exclusive):
+    assert ("exclusive" in section(name, "End of an episode") or "excluded" in description(name)) == exclusive
+    env, end = simulator(name).env, facts(name)["end"]
+    simulator(name).reset(seed=0)
+    lowest = end.get("healthy_z_min") or end["healthy_z_range"][0]
+    height = 2 if name in ("Ant-v4", "Humanoid-v4") else 1
+    positions, velocities = env.init_qpos.copy(), env.init_qvel.copy()
+    for value, healthy in ((lowest, not exclusive), (lowest + 1e-9, True), (lowest - 1e-9, False)):
+        positions[height] = value
+        env.set_state(positions, velocities)
+        assert bool(env.is_healthy) == healthy
+
+
 # Whether the episode goes on, as the section "End of an episode" says; the others never terminate.
 GOES_ON = {
     "CartPole-v1": lambda end, step: (
         abs(step.next_observation[0]) <= end["x_threshold"]
         and abs(step.next_observation[2]) <= end["theta_threshold_radians"]
     ),
-    "MountainCar-v0": lambda end, step: step.next_observation[0] < end["goal_position"],
+    "MountainCar-v0": lambda end, step: step.next_observation[0] < end["goal_position"] or step.next_observation[1] < 0,
     "Acrobot-v1": lambda end, step: (
         -step.next_observation[0] - math.cos(sum(math.atan2(*step.next_observation[[i + 1, i]]) for i in (0, 2)))
         <= end["height"]
@@ -409,6 +482,35 @@ def test_reward_and_end_of_each_step(name):
     else:
         assert not any(step.terminated for step in found)
         assert "`done` is always False" in section(name, "End of an episode")
+
+
+@pytest.mark.parametrize("name", MUJOCO)
+def test_what_an_action_is(name):
+    gears = simulator(name).env.model.actuator_gear[:, 0]
+    text, units = section(name, "Actions"), {row["Unit"] for row in tables(section(name, "Actions"))[0]}
+    if name == "Pusher-v4":
+        assert set(gears) == {1.0}
+        assert "a gear of 1" in text
+        assert units == {"torque (N m)"}
+    else:
+        assert min(gears) > 1
+        assert "a number without unit" in text
+        assert "times the motor's gear" in " ".join(text.split())
+        assert units == {"-"}
+
+
+@pytest.mark.parametrize("name", MUJOCO)
+def test_velocities_that_are_clipped_are_said_to_be(name):
+    clip = facts(name).get("observation_clip", {}).get("velocity")
+    text = section(name, "Observations")
+    assert ("velocities are clipped to [-10, 10]" in " ".join(text.split())) == (clip is not None)
+    sim = simulator(name)
+    data, model = sim.env.data, sim.env.model
+    sim.reset(seed=0)
+    sim.env.set_state(data.qpos.copy(), np.full(model.nv, 30.0))
+    observation = sim.env._get_obs() if hasattr(sim.env, "_get_obs") else None
+    fastest = np.abs(observation).max()
+    assert fastest == pytest.approx(clip) if clip else fastest >= 30
 
 
 @pytest.mark.parametrize("name", IDS)
@@ -483,6 +585,18 @@ def test_blackjack_rules():
                 hand = sim.env.dealer
                 assert sum(hand) + 10 * (1 in hand and sum(hand) <= 11) >= rules["dealer_stands"]
             rewards.add(reward)
+    env = sim.env
+    for player, dealer, key in (
+        ([1, 10], [10, 5, 6], "natural_against_drawn_21"),
+        ([10, 1], [10, 1], "natural_against_natural"),
+        ([1, 5, 5], [10, 1], "drawn_21_against_natural"),
+        ([10, 5, 6], [1, 10], "drawn_21_against_natural"),
+    ):
+        sim.reset()
+        env.player, env.dealer = list(player), list(dealer)
+        assert sim.step(np.array([0.0]))[1:3] == (rules[key], True)
+    registered = gymnasium.spec("Blackjack-v1").kwargs
+    assert all(f"`{key}={value}`" in description("Blackjack-v1") for key, value in registered.items())
     assert sums == set(range(start["sum_min"], start["sum_max"] + 1))
     assert dealers == set(range(start["dealer_min"], start["dealer_max"] + 1))
     assert rewards == {said["reward"][key] for key in ("win", "draw", "lose")}
@@ -497,11 +611,49 @@ def test_mountain_car_dynamics():
         velocity = start[1] + (action - 1) * said["force"] - math.cos(3 * start[0]) * said["gravity"]
         velocity = np.clip(velocity, -said["max_speed"], said["max_speed"])
         position = np.clip(start[0] + velocity, said["min_position"], said["max_position"])
-        if position == said["min_position"]:
+        if position == said["min_position"] and velocity < 0:
             velocity = 0.0
         sim.restore(start)
         observation, *_ = sim.step(np.array([float(action)]))
         np.testing.assert_allclose(observation, [position, velocity], rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("start", "after", "terminated"),
+    [
+        ([-1.18, -0.06], [-1.2, 0.0], False),  # the left wall stops the car
+        ([0.58, 0.06], [0.6, 0.0616], True),  # the right end does not
+        ([0.59, -0.03], [0.5609, -0.0291], False),  # past the flag, moving back
+    ],
+)
+def test_where_the_velocity_of_the_mountain_car_is_set_to_0(start, after, terminated):
+    sim = simulator("MountainCar-v0")
+    sim.restore(np.array(start))
+    observation, _, done, _ = sim.step(np.array([2.0]))
+    np.testing.assert_allclose(observation, after, atol=1e-3)
+    assert done == terminated
+
+
+def test_dropping_a_passenger_off_at_another_landmark():
+    assert "marked cell that is not the destination" in section("Taxi-v3", "Rewards")
+    sim, said = simulator("Taxi-v3"), facts("Taxi-v3")["reward"]
+
+    def drop(row, column, destination):
+        sim.restore(np.array([float(((row * 5 + column) * 5 + 4) * 4 + destination)]))
+        observation, reward, done, _ = sim.step(np.array([5.0]))
+        return int(observation[0]) // 4 % 5, reward, done
+
+    assert drop(0, 0, 1) == (0, said["step"], False)
+    assert drop(4, 3, 0) == (3, said["step"], False)
+    assert drop(0, 4, 1) == (1, said["delivery"], True)
+    assert drop(2, 2, 1) == (4, said["illegal"], False)
+
+
+def test_a_move_off_the_grid_or_onto_the_cliff():
+    sim = simulator("CliffWalking-v0")
+    for state, action, after, reward in ((0, 0, 0, -1), (0, 3, 0, -1), (36, 2, 36, -1), (36, 1, 36, -100)):
+        sim.restore(np.array([float(state)]))
+        assert sim.step(np.array([float(action)]))[:3] == (np.array([float(after)]), reward, False)
 
 
 def test_constants_of_acrobot_and_pendulum():
@@ -514,6 +666,53 @@ def test_constants_of_acrobot_and_pendulum():
     speed, torque = pendulum["dynamics"]["max_speed"], pendulum["action"]["high"]
     least = pendulum_reward(pendulum, Step(np.array([-1, 0, speed]), np.array([torque]), *[None] * 6))
     assert least == pytest.approx(pendulum["reward"]["lowest"], abs=1e-7)
+
+
+def test_masses_of_the_ant():
+    said, model = facts("Ant-v4")["body"], simulator("Ant-v4").env.model
+    masses = {"torso": [model.body("torso").mass[0]], "upper": [], "lower": []}
+    for body in range(2, model.nbody):
+        masses["upper" if model.body(body).name else "lower"].append(model.body_mass[body])
+    assert [len(m) for m in masses.values()] == [1, 8, 4]
+    for part, found in masses.items():
+        np.testing.assert_allclose(found, said[f"{part}_mass"], rtol=1e-7)
+
+
+def test_the_place_of_the_swimmer_and_the_height_of_the_cheetah():
+    sim, said = simulator("Swimmer-v4"), facts("Swimmer-v4")["body"]
+    env, model = sim.env, sim.env.model
+    env.set_state(np.array([0.3, -0.2, 0.5, 0.4, 0.1]), np.zeros(5))
+    origin, ahead = np.array([0.3, -0.2]), np.array([math.cos(0.5), math.sin(0.5)])
+    front = model.geom_bodyid.tolist().index(model.body("torso").id)
+    tip = env.data.geom_xpos[front, :2] + model.geom_size[front, 1] * ahead
+    np.testing.assert_allclose(tip, origin + said["tip_ahead"] * ahead, atol=1e-9)
+    np.testing.assert_allclose(
+        env.data.joint("motor1_rot").xanchor[:2], origin + said["rotor_ahead"] * ahead, atol=1e-9
+    )
+    cheetah = simulator("HalfCheetah-v4").env
+    cheetah.set_state(np.zeros(9), np.zeros(9))
+    assert cheetah._get_obs()[0] == 0
+    assert cheetah.data.body("torso").xpos[2] == pytest.approx(facts("HalfCheetah-v4")["body"]["rest_height"])
+
+
+def test_constraint_forces_and_bonus_of_the_double_pendulum():
+    sim, said = simulator("InvertedDoublePendulum-v4"), facts("InvertedDoublePendulum-v4")
+    rng, forces, last = np.random.default_rng(0), [], []
+    for _ in range(40):
+        side = rng.choice([-1.0, 1.0])
+        sim.restore(np.array([side * 0.97, 0, 0, 1, 1, side * rng.uniform(0, 5), 0, 0, 0, 0, 0], dtype=np.float64))
+        terminated, action = False, rng.choice([-1.0, 1.0], 1)
+        while not terminated:
+            observation, reward, terminated, _ = sim.step(action)
+            forces.append(observation[8:])
+        observation[5:8] = sim.env.data.qvel  # the penalty is on velocities that are not clipped
+        step = Step(None, action, observation, reward, True, 0, 0, sim.env.data.site_xpos[0].copy())
+        last.append(reward - double_pendulum_reward(said, step))
+    found = np.array(forces)
+    assert np.abs(found[:, 0]).max() == said["observation_clip"]["force"]
+    assert (found[:, 0] == 0).any()
+    assert not found[:, 1:].any()
+    np.testing.assert_allclose(last, 0, atol=1e-9)
 
 
 def test_bodies_of_swimmer_and_double_pendulum():

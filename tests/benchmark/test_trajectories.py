@@ -1,3 +1,4 @@
+import re
 from dataclasses import fields, replace
 from functools import cache
 from pathlib import Path
@@ -9,11 +10,13 @@ from hypothesis import strategies as st
 
 from cwmb.benchmark.catalog import EnvironmentSpec, environment, environment_ids
 from cwmb.benchmark.data import data_path
+from cwmb.benchmark.protocols import protocol
 from cwmb.benchmark.trajectories import checksum, load_npz, read, spaces, transitions
-from cwmb.collect.determined import determined
+from cwmb.collect.determined import determined, restored
 from cwmb.collect.policies import tabulate
 from cwmb.errors import CwmbError
-from cwmb.types import Floats, Split, Transitions
+from cwmb.judging.scoring import evaluate, rules
+from cwmb.types import OK, Floats, Predictions, Split, Transitions
 from cwmb.worlds import make
 
 SPLITS: tuple[Split, ...] = ("train", "test")
@@ -317,6 +320,34 @@ def test_a_single_array_or_no_file_is_refused(tmp_path: Path) -> None:
         load_npz(tmp_path / "none.npz", environment("CartPole-v1"))
     with pytest.raises(CwmbError, match="cannot be read"):
         load_npz(tmp_path, environment("CartPole-v1"))
+
+
+@pytest.mark.parametrize("name", [n for n in environment_ids() if environment(n).reward_values is not None])
+@every_split
+def test_a_program_that_is_never_done_loses_a_twentieth(name: str, split: Split) -> None:
+    truth, standard = transitions(environment(name), split), rules(environment(name), protocol("standard").scoring)
+    n = len(truth)
+    said = Predictions(truth.next_observations, truth.rewards, np.zeros(n, bool), np.full(n, OK, np.uint8))
+    assert evaluate(truth, replace(said, done=truth.terminated), standard).accuracy == 1.0
+    assert evaluate(truth, said, standard).accuracy <= 0.95 + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("name", "column"),
+    [("Walker2d-v4", "elements"), ("Walker2d-v4", "rewards"), ("Ant-v4", "rewards"), ("Humanoid-v4", "rewards")],
+)
+def test_the_reason_of_a_tolerance_gives_figures_of_the_test_set(name: str, column: str) -> None:
+    data = transitions(environment(name), "test")
+    predicted = restored(simulator(name), data)
+    true, said = (
+        (data.rewards, predicted.rewards) if column == "rewards" else (data.next_observations, predicted.observations)
+    )
+    reason = " ".join(environment(name).tolerances.reason.split())
+    stated = re.findall(r"((?:[\d.]+, )+[\d.]+) % of the (?:test set's )?(\w+ ?\w*)", reason)
+    (figures,) = [figures for figures, what in stated if column in what]
+    for power, figure in zip(range(-5, -1), figures.split(", "), strict=False):
+        share = 100 * np.mean(np.abs(said - true) <= 10.0**power * (1 + np.abs(true)))
+        assert share == pytest.approx(float(figure), abs=0.06 if "." in figure else 0.6)
 
 
 @pytest.mark.skipif(not PAPER.is_dir(), reason="the paper's transitions are not beside the checkout")

@@ -52,7 +52,7 @@ def world(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("what", ["environments", "strategies", "models", "planners", "protocols"])
+@pytest.mark.parametrize("what", ["environments", "descriptions", "strategies", "models", "planners", "protocols"])
 def test_list(what: str) -> None:
     plain, as_json = cwmb("list", what), cwmb("list", what, "--json")
     assert plain.returncode == as_json.returncode == 0

@@ -1,19 +1,21 @@
+import re
 from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
 import cwmb.collect
-from cwmb.benchmark.catalog import environment
+from cwmb.benchmark.catalog import environment, environment_ids
 from cwmb.benchmark.data import data_path
-from cwmb.benchmark.trajectories import checksum, dataset_folder, read, transitions
+from cwmb.benchmark.trajectories import checksum, dataset, dataset_folder, read, transitions
 from cwmb.collect import Collected, collect, collect_all, enter_checksum, fresh, recipes, redetermine
 from cwmb.collect.policies import best_of_random, value_iteration
 from cwmb.collect.recipes import Recipe, recordings
 from cwmb.collect.recording import play
 from cwmb.errors import CwmbError
-from cwmb.types import Floats
+from cwmb.types import SPLITS, Floats, Split
 from cwmb.worlds import make
 
 
@@ -89,6 +91,23 @@ def test_a_fresh_test_set_is_recorded_alike_from_other_seeds() -> None:
     starts = {tuple(row) for row in published.observations[published.steps == 0]}
     assert starts.isdisjoint(tuple(row) for row in data.observations[data.steps == 0])
     assert checksum(fresh(environment("CliffWalking-v0"), 5)) == environment("CliffWalking-v0").dataset.test_sha256
+
+
+@pytest.mark.parametrize("name", environment_ids())
+def test_policies_are_recorded_by_a_name(name: str) -> None:
+    for split in SPLITS:
+        policies = recorded_policies(name, split)
+        assert all(re.fullmatch(r"[a-z][\w -]*", policy, re.IGNORECASE) for policy in policies), policies
+    recipe = recipes.RECIPES.get(name)
+    if recipe is not None and recipe.controller is not None:
+        provenance = [p for _, p in recipes._mixtures(recipe, make(environment(name)))]
+        assert {p["policy"] for p in provenance} <= recorded_policies(name, "train")
+
+
+def recorded_policies(name: str, split: Split) -> set[str]:
+    folder = dataset_folder(dataset(environment(name), split)[0])
+    with h5py.File(folder / "data" / "main_data.hdf5") as file:
+        return {file[episode].attrs["policy"] for episode in file}
 
 
 @pytest.mark.parametrize(("name", "worst"), [("CliffWalking-v0", -13), ("Taxi-v3", 5)])

@@ -94,6 +94,31 @@ def test_every_distinct_reward_weighs_the_same_where_rewards_are_classes() -> No
     assert evaluate(truth, said, replace(STANDARD, by_reward=True)).accuracy == pytest.approx((1 + 2 / 3) / 2)
 
 
+def test_rare_ends_weigh_a_tenth_where_rewards_are_classes() -> None:
+    rewards = np.array([-1.0] * 90 + [-100.0] * 10)
+    truth = transitions(100, rewards=rewards, terminated=np.arange(100) == 0)
+    never = perfect(truth, done=np.zeros(100, dtype=bool))
+    rules = replace(STANDARD, by_reward=True, ends=0.1)
+    assert evaluate(truth, perfect(truth), rules).accuracy == 1.0
+    assert evaluate(truth, never, rules).accuracy == pytest.approx(1 - 0.1 / 2)
+    assert evaluate(truth, never, replace(rules, ends=0.0)).accuracy == pytest.approx(1 - 1 / 90 / 4)
+    assert evaluate(truth, never, replace(rules, by_reward=False)).accuracy == pytest.approx(1 - 1 / 200)
+    # Each reward value still weighs the same: what one class gets wrong costs half.
+    cheap = perfect(truth, rewards=np.full(100, -1.0))
+    assert evaluate(truth, cheap, rules).accuracy == pytest.approx(1 - 1 / 3 / 2)
+
+
+@given(st.lists(st.sampled_from([-1.0, 0.0, 7.0]), min_size=2, max_size=30), st.data())
+def test_the_weight_of_ends_is_at_least_their_share(values: list[float], data: st.DataObject) -> None:
+    n = len(values)
+    ended = np.array(data.draw(st.lists(st.booleans(), min_size=n, max_size=n)))
+    truth = transitions(n, rewards=np.array(values), terminated=ended)
+    rules = replace(STANDARD, by_reward=True, ends=0.1)
+    assert evaluate(truth, perfect(truth), rules).accuracy == 1.0
+    lost = 1 - evaluate(truth, perfect(truth, done=np.zeros(n, dtype=bool)), rules).accuracy
+    assert lost >= 0.05 - 1e-9 if ended.any() else lost == 0
+
+
 def test_the_published_rule_compares_rewards_with_their_float32() -> None:
     truth = transitions(2, rewards=np.array([0.1, 0.5]))
     exact = evaluate(truth, perfect(truth), PAPER)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
+from dataclasses import replace
 from functools import cache
 from random import Random
 
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cwmb import reference
+from cwmb.benchmark.descriptions import description
 from cwmb.errors import CwmbError
 from cwmb.models import prompts
 from cwmb.models.extraction import extract
@@ -51,7 +53,7 @@ MODEL = Simulated()
 def task(name: str = "CartPole-v1") -> Task:
     none = Transitions(*[np.zeros((0, 1))] * 9)
     space = Space("box", (0.0,), (1.0,), "float64")
-    return Task(name, "Something moves.", CONTRACT, space, space, none)
+    return Task(name, f"Something moves in {name}.", CONTRACT, space, space, none)
 
 
 def ask(prompt: Prompt, seed: int, model: Simulated = MODEL) -> Reply:
@@ -190,6 +192,15 @@ def test_a_continuation_starts_with_the_given_lines(name: str) -> None:
         assert program.source.startswith(prefix.rstrip("\n"))
         coherent += failure is None
     assert coherent >= 2
+
+
+@pytest.mark.parametrize("chosen", ["anonymous", "paper"])
+def test_it_knows_the_environment_of_a_nameless_description(chosen: str) -> None:
+    told = replace(task("Taxi-v3"), description=description("Taxi-v3", chosen))
+    prompt = prompts.generate(told)
+    assert "Taxi-v3" not in prompt.messages[0].content
+    reply = ask(prompt, 0, Simulated("fault=0,unusable=0"))
+    assert normalised(extract(reply.text)[0].source) == right("Taxi-v3")
 
 
 def test_without_a_known_environment_there_is_no_program() -> None:

@@ -36,6 +36,17 @@ def test_a_restored_hand_is_the_one_observed(dealer: int, ace: int) -> None:
         assert np.array_equal(following, observation)
 
 
+def test_a_restored_soft_21_may_be_a_natural_or_not() -> None:
+    sim = make(environment("Blackjack-v1"))
+    rewards = Counter()
+    for _ in range(2000):
+        sim.restore(np.array([21.0, 6.0, 1.0]))
+        rewards[sim.step(STICK)[1]] += 1
+    # A natural always wins against a six; a 21 that was drawn to meets another one with probability 0.097.
+    assert rewards.keys() == {0.0, 1.0}
+    assert rewards[0.0] / 2000 == pytest.approx(0.097 / 2, abs=0.02)
+
+
 def sixteen_against_ten():
     """A game in which the player holds 16 and the dealer shows a ten."""
     sim = make(environment("Blackjack-v1"))

@@ -72,11 +72,7 @@ def _prompt(
     prefix: str = "",
     texts: Mapping[str, str] | None = None,
 ) -> Prompt:
-    about = {
-        "environment": task.environment,
-        "description": task.description.strip(),
-        "contract": task.contract.strip(),
-    }
+    about = {"description": task.description.strip(), "contract": task.contract.strip()}
     content = "\n\n".join(
         Template((_FOLDER / f"{name}.md").read_text(encoding="utf-8")).substitute(about | dict(texts or {})).strip()
         for name in ("task", template)
