@@ -32,7 +32,8 @@ def draw(
     drawn: list[int] = []
     places: set[tuple[int, int]] = set()
     pairs: set[bytes] = set()
-    for kind in np.unique(kinds[order]):
+    found, numbers = np.unique(kinds[order], return_counts=True)
+    for kind in found[np.argsort(numbers, kind="stable")]:  # the rare ones first: their rows have no substitutes
         left = count
         for i in order[kinds[order] == kind].tolist():
             episode, step = int(truth.episodes[i]), int(truth.steps[i])

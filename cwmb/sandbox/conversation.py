@@ -295,7 +295,7 @@ class _Patience:
         self._time, self._until = own_time, until
         self._begun = time.monotonic()
         self._deadline: float | None = None  # on the wall clock
-        self._end_of_answer: float | None = None
+        self._answering = False
         own_time.asked()
 
     def check(self) -> None:
@@ -304,23 +304,23 @@ class _Patience:
             now = self._time.look()
         except OSError:  # it is gone: the socket will say so
             return
-        if self._end_of_answer is not None and now >= self._end_of_answer:
-            raise _Malformed("an answer that does not come to its end")
-        waits = "since the program waits for something that never comes"
-        if now >= self._until:
-            raise _TooSlow(waits if self._time.idle >= _WAITING_POLLS else "")
         if self._deadline is None:
             self._deadline = self._begun + (self._until - now) * _WALL_FACTOR + _WALL_SECONDS
-        if time.monotonic() > self._deadline:
-            raise _TooSlow("by far, on the wall clock")
-        if self._time.idle >= _IDLE_POLLS:
-            raise _TooSlow(waits)
+        in_time = now < self._until
+        if in_time and self._time.idle < _IDLE_POLLS and time.monotonic() < self._deadline:
+            return
+        if self._answering:
+            raise _Malformed("an answer that does not come to its end")
+        if self._time.idle >= _WAITING_POLLS:
+            raise _TooSlow("since the program waits for something that never comes")
+        raise _TooSlow("by far, on the wall clock" if in_time else "")
 
     def hurry(self) -> None:
         """To be called whenever a part of an answer has come. Raises _TooSlow, _Malformed."""
-        if self._end_of_answer is None:
+        if not self._answering:
+            self._answering = True
             with contextlib.suppress(OSError):
-                self._end_of_answer = self._time.spent() + _ANSWER_SECONDS
+                self._until = min(self._until, self._time.spent() + _ANSWER_SECONDS)
         self.check()
 
 
@@ -344,15 +344,19 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-_oom_kills = -1
+_oom_kills_seen = 0
+
+
+def _oom_kills() -> int:
+    """How many processes the kernel has killed for want of memory since the machine started."""
+    with contextlib.suppress(OSError):
+        found = re.search(r"^oom_kill (\d+)$", Path("/proc/vmstat").read_text(), re.MULTILINE)
+        return int(found.group(1)) if found else 0
+    return 0
 
 
 def _out_of_memory() -> bool:
-    """Whether the kernel has killed a process for want of memory since this was asked last (or the machine started)."""
-    global _oom_kills
-    try:
-        found = re.search(r"^oom_kill (\d+)$", Path("/proc/vmstat").read_text(), re.MULTILINE)
-    except OSError:
-        found = None
-    before, _oom_kills = _oom_kills, int(found.group(1)) if found else 0
-    return 0 <= before < _oom_kills
+    """Whether the kernel has killed a process for want of memory since this was asked last."""
+    global _oom_kills_seen
+    before, _oom_kills_seen = _oom_kills_seen, _oom_kills()
+    return _oom_kills_seen > before
