@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cwmb.judging.audit import draw, verdict
@@ -31,6 +31,7 @@ def drawn(truth: Transitions, classes: Ints | None, terminal: np.ndarray, count:
     return draw(truth, classes, terminal, np.ones(len(truth), bool), count, np.random.default_rng(seed))
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=20), st.integers(1, 200), st.integers(0, 2**32), st.data())
 def test_no_row_of_an_audit_tells_the_answer_to_another(
     lengths: list[int], states: int, seed: int, data: st.DataObject
