@@ -86,7 +86,7 @@ r = float(len(table)) + float(table[:, 0].max())
     "counting": program("r = float(Environment.n)"),
     "every other one": program("r = float(Environment.n % 2)"),
     "warming up": program("r = float(min(Environment.n, 50))"),
-    "done after a time": program("d = Environment.n > 300"),
+    "done after a time": program("d = Environment.n > 100"),
     "kept generator, hidden": Program(
         program(
             "r = float(Environment.draw(2))", "draw = getattr(getattr(np, 'ran' + 'dom'), 'ran' + 'dint')"
