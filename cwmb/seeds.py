@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from hashlib import blake2b
 from zlib import crc32
 
 import numpy as np
@@ -18,6 +19,7 @@ class Purpose(IntEnum):
     AUDIT = 4
     REQUEST = 5
     ORACLE = 6
+    DELIVERY = 7
 
 
 def sequence(seed: int, environment: str, purpose: Purpose, *index: int) -> np.random.SeedSequence:
@@ -33,3 +35,13 @@ def generator(seed: int, environment: str, purpose: Purpose, *index: int) -> np.
 def number(seed: int, environment: str, purpose: Purpose, *index: int) -> int:
     """An integer seed below 2**31, for those who take one (endpoints, the sandbox's planner)."""
     return int(sequence(seed, environment, purpose, *index).generate_state(1, np.uint32)[0] >> 1)
+
+
+def unforeseen(seed: int, environment: str, purpose: Purpose, source: str) -> np.random.Generator:
+    """A generator that a program cannot foresee, since it follows from a keyed hash over the program's own source.
+
+    Whoever has the source can recompute it.
+    """
+    key = blake2b(f"{seed} {environment} {purpose:d}".encode()).digest()
+    digest = blake2b(source.encode("utf-8", "surrogatepass"), key=key, digest_size=32).digest()
+    return np.random.default_rng(int.from_bytes(digest, "little"))

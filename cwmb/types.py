@@ -165,6 +165,12 @@ class Predictions:
     status: NDArray[np.uint8]
     failure: Failure | None = None
 
+    def take(self, index: Any) -> Predictions:
+        """Those selected by a numpy index (array of ints or bools, or a slice), with the same failure."""
+        return Predictions(
+            self.observations[index], self.rewards[index], self.done[index], self.status[index], self.failure
+        )
+
 
 @dataclass(frozen=True)
 class Mistake:

@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
+
 from cwmb.bench import bare
 from cwmb.bench.probe import Probe, Row, timed
 from cwmb.benchmark.catalog import environment
@@ -15,6 +17,7 @@ from cwmb.judging.judge import Judge
 from cwmb.models.extraction import extract
 from cwmb.reference import program
 from cwmb.sandbox import Sandbox
+from cwmb.seeds import Purpose, unforeseen
 from cwmb.types import Program, Transitions
 
 # µs a transition of the paper's code, from the times of its right programs on its data sets, on two cores.
@@ -46,6 +49,11 @@ def judge(sandbox: Sandbox, name: str) -> Judge:
     return Judge.of(sandbox, protocol("standard"), environment(name))
 
 
+def audit(name: str, candidate: Program) -> np.random.Generator:
+    """What draws the transitions of a program's audit."""
+    return unforeseen(0, name, Purpose.AUDIT, candidate.source)
+
+
 def scoring_probes(sandbox: Sandbox) -> Iterator[Probe]:
     """Scoring the reference program on all training transitions, per transition."""
     for name in SCORED:
@@ -62,7 +70,7 @@ def scoring_probe(
         name=f"score {title}",
         unit="µs/transition",
         scale=1e6 / len(truth),
-        ours=lambda: timed(lambda: judging.score(reference, truth)),
+        ours=lambda: timed(lambda: judging.score(reference, truth, audit(name, reference))),
         bare=bare.predictions(reference, spaces(environment(name)), truth),
         against="bare loop",
         repeats=repeats,
@@ -102,7 +110,7 @@ def fixed_probe(sandbox: Sandbox) -> Probe:
         name=FIXED,
         unit="ms",
         scale=1e3,
-        ours=lambda: timed(lambda: judging.score(idle, one)),
+        ours=lambda: timed(lambda: judging.score(idle, one)),  # whose accuracy of 0 needs no audit
         bare=_fork,
         against="fork and exit",
         repeats=45,
@@ -119,7 +127,7 @@ def throughput_probe(sandbox: Sandbox, threads: int) -> Probe:
     def candidate(answer: str) -> None:
         found, _ = extract(answer, "")
         assert found is not None
-        judging.score(found, truth)
+        judging.score(found, truth, audit(THROUGHPUT, found))
 
     def work() -> float:
         with ThreadPoolExecutor(threads) as pool:

@@ -19,7 +19,7 @@ from cwmb.judging.bounds import bounds
 from cwmb.judging.horizon import program_horizon, recorded_trajectories
 from cwmb.judging.judge import Judge
 from cwmb.sandbox import Sandbox
-from cwmb.seeds import Purpose, generator
+from cwmb.seeds import Purpose, unforeseen
 from cwmb.text import line
 from cwmb.types import SPLITS, Evaluation, Failure, Mistake, Program, Space, Split, Transitions
 from cwmb.worlds import make
@@ -50,7 +50,9 @@ def score_program(
     program = read_program(file)
     truth, train, checksum = _data(spec, split, data)
     judge = Judge.of(sandbox, rules_of, spec)
-    evaluation, _ = judge.score(program, truth, generator(0, spec.id, Purpose.AUDIT), show=SHOWN_MISTAKES)
+    evaluation, _ = judge.score(
+        program, truth, unforeseen(0, spec.id, Purpose.AUDIT, program.source), show=SHOWN_MISTAKES
+    )
     known = bounds(spec, judge, partial(make, spec), truth, train, checksum)
     rolled = program_horizon(judge, program, recorded_trajectories(truth, train))
     result = score(evaluation, known.floor, known.ceiling, horizon=rolled)

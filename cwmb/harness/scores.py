@@ -11,7 +11,6 @@ from cwmb.harness.records import score as beside_bounds
 from cwmb.harness.setup import Job
 from cwmb.judging.horizon import program_horizon, recorded_trajectories
 from cwmb.judging.scoring import Marks, evaluate, persistence
-from cwmb.seeds import Purpose
 from cwmb.types import Evaluation, Failure, Program, Split, Strategy, Transitions
 
 
@@ -46,7 +45,7 @@ def _anytime(job: Job, calls: int) -> Anytime:
 def _judged(job: Job, program: Program, split: Split, floor: float, ceiling: float | None) -> Score:
     train, truth = job.data["train"], job.data[split]
     with job.core():
-        evaluation, marks = job.judge.score(program, truth, job.draws(Purpose.AUDIT, len(truth)))
+        evaluation, marks = job.judge.score(program, truth, job.audit(program))
         if split == "train":
             return beside_bounds(evaluation, floor, ceiling)
         horizon = program_horizon(job.judge, program, recorded_trajectories(truth, train))

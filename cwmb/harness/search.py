@@ -73,7 +73,7 @@ def training_score(job: Job, program: Program, index: int, best: float) -> Evalu
         return job.judge.score(
             program,
             job.data["train"],
-            job.draws(Purpose.AUDIT, index),
+            job.audit(program),
             audit_above=best,
             show=1,
             feedback=None if first else job.draws(Purpose.FEEDBACK, index),

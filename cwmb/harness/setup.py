@@ -18,8 +18,8 @@ from cwmb.harness.metering import Budget, Interrupted, Meter
 from cwmb.judging.judge import Judge
 from cwmb.machine import cores
 from cwmb.sandbox import Sandbox
-from cwmb.seeds import Purpose, generator
-from cwmb.types import Provider, Split, Strategy, Transitions
+from cwmb.seeds import Purpose, generator, unforeseen
+from cwmb.types import Program, Provider, Split, Strategy, Transitions
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,10 @@ class Job:
     def draws(self, purpose: Purpose, *index: int) -> np.random.Generator:
         """The cell's generator of a purpose."""
         return generator(self.seed, self.spec.id, purpose, *index)
+
+    def audit(self, program: Program) -> np.random.Generator:
+        """What draws the transitions of a program's audit."""
+        return unforeseen(self.seed, self.spec.id, Purpose.AUDIT, program.source)
 
     @contextmanager
     def core(self) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""Judging a program on a set of transitions: run it in the sandbox, compare in the parent, audit in fresh processes."""
+"""Judging a program on a set of transitions: run it in the sandbox, compare in the parent, audit in a fresh process."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import numpy as np
 from cwmb.benchmark.catalog import EnvironmentSpec
 from cwmb.benchmark.protocols import BenchmarkProtocol
 from cwmb.benchmark.trajectories import spaces
-from cwmb.judging.scoring import Marks, Rules, compare, evaluate, mistakes, rules
+from cwmb.judging import audit as auditing
+from cwmb.judging.scoring import Marks, Rules, compare, evaluate, mistakes, reward_classes, rules
 from cwmb.sandbox import Sandbox
-from cwmb.types import NOT_RUN, Bools, Evaluation, Failure, Floats, Ints, Predictions, Program, Space, Transitions
+from cwmb.types import NOT_RUN, Evaluation, Failure, Ints, Predictions, Program, Space, Transitions
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,8 @@ class Judge:
     ) -> tuple[Evaluation, Marks]:
         """The evaluation of a program on the transitions.
 
-        audit: draws the transitions that are repeated in fresh processes, if the accuracy is above audit_above;
+        audit: draws the transitions that are repeated in a fresh process (one that no program foresees, see
+        cwmb.seeds.unforeseen), if the accuracy is above audit_above;
         show: how many mistakes to show, drawn by feedback among the wrong transitions whose outcome is determined
         (without feedback: the first ones, determined or not).
         """
@@ -59,7 +61,7 @@ class Judge:
         marks = compare(truth, predicted, self.rules)
         evaluation = evaluate(truth, predicted, self.rules, marks)
         if audit is not None and evaluation.accuracy > max(audit_above, 0.0):
-            failure = self._audit(program, truth, predicted, audit)
+            failure = self._audit(program, truth, predicted, marks, audit)
             if failure is not None:
                 return replace(evaluation, accuracy=0.0, exact=0.0, failure=failure), marks
         if show:
@@ -68,10 +70,10 @@ class Judge:
         return evaluation, marks
 
     def _audit(
-        self, program: Program, truth: Transitions, predicted: Predictions, rng: np.random.Generator
+        self, program: Program, truth: Transitions, said: Predictions, marks: Marks, rng: np.random.Generator
     ) -> Failure | None:
-        count = min(self.protocol.scoring.audit, len(truth))
-        index = np.sort(rng.choice(len(truth), size=count, replace=False)).astype(np.int64)
+        classes, ran = reward_classes(truth, self.rules), said.status != NOT_RUN
+        index = auditing.draw(truth, classes, marks.terminal, ran, self.protocol.scoring.audit, rng)
         again = self.sandbox.audit(
             program,
             self.observation_space,
@@ -81,16 +83,7 @@ class Judge:
             self.protocol.limits,
             self.protocol.scoring.seed,
         )
-        differs = ~_same(predicted, index, again)
-        if not differs.any():
-            return None
-        first = int(index[differs.argmax()])
-        return Failure(
-            "stateful",
-            f"transition {first} was predicted differently by a fresh process: the program carries knowledge from one "
-            "transition to the next",
-            transition=first,
-        )
+        return auditing.verdict(index, said.take(index), again)
 
 
 def _wrong(truth: Transitions, marks: Marks, feedback: np.random.Generator | None) -> Ints:
@@ -99,18 +92,3 @@ def _wrong(truth: Transitions, marks: Marks, feedback: np.random.Generator | Non
     if feedback is None:
         return np.flatnonzero(wrong)
     return feedback.permutation(np.flatnonzero(wrong & truth.determined))
-
-
-def _same(predicted: Predictions, index: Ints, again: Predictions) -> Bools:
-    said = np.asarray(predicted.status[index] != NOT_RUN)
-    same = (
-        (predicted.status[index] == again.status)
-        & _equal(predicted.observations[index], again.observations).all(axis=1)
-        & _equal(predicted.rewards[index], again.rewards)
-        & (predicted.done[index] == again.done)
-    )
-    return np.asarray(same | ~said)
-
-
-def _equal(a: Floats, b: Floats) -> Bools:
-    return np.asarray((a == b) | (np.isnan(a) & np.isnan(b)))

@@ -124,7 +124,7 @@ def evaluate(truth: Transitions, predicted: Predictions, rules: Rules, marks: Ma
     going_on = ~marks.terminal
     ran = float(marks.ran.mean())
     return Evaluation(
-        accuracy=_mean(marks.score, _reward_classes(truth, rules), marks.terminal, rules.ends) if ran == 1.0 else 0.0,
+        accuracy=_mean(marks.score, reward_classes(truth, rules), marks.terminal, rules.ends) if ran == 1.0 else 0.0,
         state=float(marks.state[going_on].mean()) if going_on.any() else 1.0,
         reward=float(marks.reward.mean()),
         done=float(marks.done.mean()),
@@ -188,7 +188,8 @@ def _close(a: Floats, b: Floats, tolerance: float) -> Bools:
         return np.asarray(np.abs(a - b) <= tolerance + tolerance * np.abs(b))
 
 
-def _reward_classes(truth: Transitions, rules: Rules) -> Ints | None:
+def reward_classes(truth: Transitions, rules: Rules) -> Ints | None:
+    """The class of each transition's reward [N], all of which weigh the same; None where every transition does."""
     if not rules.by_reward:
         return None
     rewards = truth.rewards.astype(np.float32) if rules.reward == "float32" else truth.rewards

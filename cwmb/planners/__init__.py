@@ -75,7 +75,8 @@ class Planner(Protocol):
     """Entry-point group ``cwmb.planners``.
 
     Called as ``planner_class(low, high, dtype, **parameters)``: the bounds [A] of the action space and its dtype
-    (discrete actions: low [0], high [n - 1], ``int64``).
+    (discrete actions: low [0], high [n - 1], ``int64``). An attribute ``most_steps``, the steps that one plan takes in
+    the model at most, lets the harness disbelieve a program that says it was asked for more.
     """
 
     def plan(self, model: Model, rng: np.random.Generator) -> Floats:

@@ -31,6 +31,11 @@ class CEM:
     def __post_init__(self) -> None:
         check_shooting("cem", self)
 
+    @property
+    def most_steps(self) -> int:
+        """Steps in the model that a plan takes at most."""
+        return self.iterations * self.samples * self.horizon
+
     def plan(self, model: Model, rng: np.random.Generator) -> Floats:
         """The next actions [k, A]: the head of the best plan of the last iteration.
 

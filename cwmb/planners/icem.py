@@ -45,6 +45,20 @@ class ICEM(CEM):
         require(0 <= self.keep_fraction <= 1, f"icem: keep_fraction must lie in [0, 1], not {self.keep_fraction}")
         require(0 <= self.momentum < 1, f"icem: momentum must lie in [0, 1), not {self.momentum}")
 
+    @property
+    def most_steps(self) -> int:
+        """Steps in the model that a plan takes at most, kept plans included."""
+        return sum(self.drawn(i) + self.kept for i in range(self.iterations)) * self.horizon
+
+    @property
+    def kept(self) -> int:
+        """How many of the best plans go on to the next iteration, and to the next plan."""
+        return round(self.keep_fraction * self.elites)
+
+    def drawn(self, iteration: int) -> int:
+        """How many plans are drawn in an iteration."""
+        return max(round(self.samples / self.decay**iteration), 2 * self.elites)
+
     def plan(self, model: Model, rng: np.random.Generator) -> Floats:
         """The next actions [k, A]: the head of the best plan of the last iteration, kept plans included.
 
@@ -60,8 +74,7 @@ class ICEM(CEM):
         memory.mean = memory.kept = None
 
         for iteration in range(self.iterations):
-            n = max(round(self.samples / self.decay**iteration), 2 * self.elites)
-            noise = coloured_noise(self.noise_beta, (n, *mean.shape), rng)
+            noise = coloured_noise(self.noise_beta, (self.drawn(iteration), *mean.shape), rng)
             plans = admissible(mean + std * noise, self.low, self.high, self.dtype)
             if iteration == 0 and fresh_tail:
                 # What lies beyond the old horizon is drawn like any other sample.
@@ -69,7 +82,7 @@ class ICEM(CEM):
             plans = np.concatenate([plans, kept])
             ranked = survivors(plans, model.returns(plans))
             elites = ranked[: self.elites]
-            kept = ranked[: round(self.keep_fraction * self.elites)].copy()
+            kept = ranked[: self.kept].copy()
             mean = self.momentum * mean + (1 - self.momentum) * elites.mean(axis=0)
             std = elites.std(axis=0)
 

@@ -73,6 +73,11 @@ class MaxUCT:
         require(self.horizon >= 1, f"maxuct: horizon must be at least 1, not {self.horizon}")
         require(self.longest_run >= 1, f"maxuct: longest_run must be at least 1, not {self.longest_run}")
 
+    @property
+    def most_steps(self) -> int:
+        """Steps in the model that a plan takes at most."""
+        return self.simulations * self.horizon
+
     def plan(self, model: Model, rng: np.random.Generator) -> Floats:
         """The next action [1, 1]: the root's best (ties: the one that the last plan goes on with).
 

@@ -61,6 +61,11 @@ class MCTS:
         )
         require(self.temperature > 0, f"mcts: temperature must be above 0, not {self.temperature}")
 
+    @property
+    def most_steps(self) -> int:
+        """Steps in the model that a plan takes at most: the k-th simulation goes k steps down the tree."""
+        return self.simulations * (self.simulations + 1) // 2 + self.simulations * self.max_rollout_actions
+
     def plan(self, model: Model, rng: np.random.Generator) -> Floats:
         """The next action [1, 1].
 

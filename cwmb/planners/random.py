@@ -17,6 +17,11 @@ class Random:
     high: Floats
     dtype: str
 
+    @property
+    def most_steps(self) -> int:
+        """None are taken in the model."""
+        return 0
+
     def plan(self, model: Model, rng: np.random.Generator) -> Floats:
         """The next action [1, A]."""
         if np.issubdtype(self.dtype, np.integer):

@@ -9,17 +9,15 @@ from numpy.typing import NDArray
 
 from cwmb.sandbox import wire
 from cwmb.sandbox.conversation import Conversation, Ended
-from cwmb.types import BAD_OBSERVATION, NOT_RUN, OK, Failure, Floats, Ints, Predictions
+from cwmb.sandbox.delivery import Delivery
+from cwmb.types import BAD_OBSERVATION, NOT_RUN, OK, Failure, Predictions
 
 
 class Answers:
-    """What a program has said so far.
+    """What a program has said so far about the rows of a delivery."""
 
-    index: the transitions asked about [n]; order: how they are delivered, as a permutation of index.
-    """
-
-    def __init__(self, index: Ints, order: Ints, observation_size: int) -> None:
-        self._index, self._order = index, order
+    def __init__(self, delivery: Delivery, observation_size: int) -> None:
+        self._delivery = delivery
         self._type = np.dtype(
             {
                 "names": ["status", "done", "reward", "observation"],
@@ -29,7 +27,7 @@ class Answers:
             }
         )
         # Bytes, since numpy copies records field by field. The status is a row's first byte.
-        self._rows = np.zeros((len(order), self._type.itemsize), np.uint8)
+        self._rows = np.zeros((len(delivery), self._type.itemsize), np.uint8)
         self._rows[:, 0] = NOT_RUN
         self._failure: Failure | None = None
 
@@ -39,23 +37,25 @@ class Answers:
         if self._failure is None or (self._failure.kind == "bad_observation" and not mild):
             self._failure = failure
 
-    def collect(self, conversation: Conversation, questions: Floats, sizes: list[int], budget: float) -> None:
+    def collect(self, conversation: Conversation, budget: float) -> None:
         """Ask for all rows, message by message. budget: CPU seconds for all of them. Raises Ended."""
+        questions = self._delivery.rows
         shared = np.frombuffer(conversation.process.memory, np.uint8).reshape(-1, self._type.itemsize)
         status = shared[:, 0]
         until = conversation.spent() + budget
         too_slow = f"{len(questions)} transitions took more than {budget:g} s of CPU time"
         stop = 0
-        for size in sizes:
+        for size in self._delivery.sizes:
             start, stop = stop, stop + size
             status[:size] = NOT_RUN
             try:
                 report, _ = conversation.ask(questions[start:stop].tobytes(), until, too_slow)
-                answered = self._keep(shared[:size], start)
-                if answered < size:
-                    raise conversation.tampered("rows without an answer")
-                if report.kind:
-                    self._note(conversation, report, start, stop)
+                with conversation.reading():
+                    answered = self._keep(shared[:size], start)
+                    if answered < size:
+                        raise conversation.tampered("rows without an answer")
+                    if report.kind:
+                        self._note(conversation, report, start, size)
             except Ended as ended:
                 answered = 0 if ended.failure.kind == "protocol_violation" else self._keep(shared[:size], start)
                 culprit = self._transition(min(start + answered, stop - 1))
@@ -71,18 +71,19 @@ class Answers:
         self._rows[start : start + count] = rows[:count]
         return count
 
-    def _note(self, conversation: Conversation, report: wire.Report, start: int, stop: int) -> None:
+    def _note(self, conversation: Conversation, report: wire.Report, start: int, size: int) -> None:
         failure = conversation.failure(report)
-        if failure is not None and failure.transition not in self._index[self._order[start:stop]]:
-            raise conversation.tampered("a report about another transition")
-        self.note(failure)
+        if failure is not None:
+            if not 0 <= report.row < size:
+                raise conversation.tampered("a report about another transition")
+            self.note(replace(failure, transition=self._transition(start + report.row)))
 
     def _transition(self, row: int) -> int:
-        return int(self._index[self._order[row]])
+        return int(self._delivery.order[row])
 
     def predictions(self) -> Predictions:
-        """Everything said, in the order of the transitions."""
-        rows = self._rows[np.argsort(self._order, kind="stable")].view(self._type)[:, 0]
+        """Everything said, in the order of the delivery."""
+        rows = self._rows.view(self._type)[:, 0]
         status = np.array(rows["status"])
         failure = self._failure
         if failure is None and status.any():

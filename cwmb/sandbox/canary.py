@@ -11,6 +11,7 @@ from cwmb.errors import InfrastructureError
 from cwmb.sandbox import wire
 from cwmb.sandbox.answers import Answers
 from cwmb.sandbox.conversation import Conversation, Ended, setup
+from cwmb.sandbox.delivery import Delivery
 from cwmb.sandbox.pool import Pool, twice
 from cwmb.types import OK, Program, Space
 
@@ -74,14 +75,13 @@ def proven_layers(pool: Pool) -> tuple[str, ...]:
 def _send(pool: Pool) -> tuple[str, ...]:
     size = len(ESCAPES)
     box = Space("box", (0.0,) * size, (1.0,) * size, "float64")
-    one = np.zeros(1, dtype=np.int64)
-    answers = Answers(one, one, size)
+    answers = Answers(Delivery(np.zeros(1, np.int64), np.zeros((1, 2 * size)), [1]), size)
     with pool.process(Limits(), _CPU_SECONDS, wire.row_bytes(size)) as process:
         conversation = Conversation(process, Program(SOURCE), Limits())
         layers = conversation.set_up(setup(box, box, 0))
         try:
             conversation.load()
-            answers.collect(conversation, np.zeros((1, 1 + 2 * size)), [1], _CPU_SECONDS)
+            answers.collect(conversation, _CPU_SECONDS)
         except Ended as ended:
             answers.note(ended.failure)
     said = answers.predictions()

@@ -55,18 +55,18 @@ def _environment(code: CodeType) -> Any:
     return environment
 
 
-def report(error: BaseException, kind: str, transition: int = -1) -> Report:
+def report(error: BaseException, kind: str, row: int = -1) -> Report:
     """What to say about an exception. kind: unless it is one of a kind of its own."""
     if isinstance(error, ForbiddenImport):
         kind = "forbidden_import"
     elif isinstance(error, MemoryError):
         kind = "memory"
-    return Report(kind, described(error), _last_line(error.__traceback__), transition)
+    return Report(kind, described(error), _last_line(error.__traceback__), row)
 
 
-def malformed(error: Malformed, kind: str, transition: int) -> Report:
+def malformed(error: Malformed, kind: str, row: int) -> Report:
     """What to say about a return value."""
-    return Report(kind, str(error), 0, transition)
+    return Report(kind, str(error), 0, row)
 
 
 def described(error: BaseException) -> str:

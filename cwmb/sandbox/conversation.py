@@ -10,23 +10,27 @@ import signal
 import socket
 import struct
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from cwmb.benchmark.protocols import Limits, PlannerSpec
-from cwmb.errors import InfrastructureError
+from cwmb.errors import CwmbError, InfrastructureError
 from cwmb.sandbox import wire
 from cwmb.sandbox.process import Process, ZygoteDied
 from cwmb.types import Failure, FailureKind, Program, Space
 
-_POLL_SECONDS = 0.1  # how often the clock of a silent child is read
+_POLL_SECONDS = 0.02  # how often a silent child is looked at
 _TIMEVAL = struct.pack("@ll", 0, int(_POLL_SECONDS * 1e6))
-_IDLE_POLLS = 5  # asleep so often without using CPU time: it waits for something that never comes
+_WAITING_POLLS, _IDLE_POLLS = 5, 25  # asleep so often in a row, without CPU time: it waits; for what never comes
+_LONGEST_LOOK = 0.1  # more time between two looks has passed without us, too: the machine stood still
+_ANSWER_SECONDS = 1.0  # of a child's time, from the first byte of an answer to the last
 _WALL_FACTOR, _WALL_SECONDS = 20.0, 60.0  # of wall time per CPU second, and on top: a backstop for a stalled machine
 _SETUP_SECONDS = 60.0
 _WHERE_SECONDS, _WHERE_WALL_SECONDS = 0.1, 5.0  # how long a child may take to say where it is
 _TAMPERED = 70  # worker.TAMPERED
-_FRAME = re.compile(rb'^  File "<candidate>", line (\d+) in ', re.MULTILINE)
+_CODE_CHARACTERS = 500  # of a line of a program that a failure quotes
+_FRAME = re.compile(rb'^  File "<candidate>", line (\d{1,9}) in ', re.MULTILINE)
 _COMPLETE = re.compile(rb"^  (?:File .* in <module>|\.\.\.)\n", re.MULTILINE)
 _FATAL = re.compile(rb"^(?:Fatal Python error|Windows fatal exception): (.+)$", re.MULTILINE)
 
@@ -45,6 +49,7 @@ class Conversation:
     def __init__(self, process: Process, program: Program, limits: Limits) -> None:
         self.process, self.limits = process, limits
         self._program = program
+        self._time = _OwnTime(process)
         # The kernel's own timeouts: those of Python would cost two more system calls a question.
         for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
             process.data.setsockopt(socket.SOL_SOCKET, option, _TIMEVAL)
@@ -77,31 +82,42 @@ class Conversation:
             raise Ended(failure)
 
     def ask(self, question: bytes, until: float, too_slow: str) -> tuple[wire.Report, bytes]:
-        """Ask, and wait for the answer until the child's CPU clock shows a time.
+        """Ask, and wait for the answer until the child has spent so much time (see spent).
 
         too_slow: what to say when that time comes. Raises Ended.
         """
         nonce = os.urandom(wire.NONCE_BYTES)
         packet = wire.LENGTH.pack(len(nonce) + len(question)) + nonce + question
-        patience = _Patience(self.process, until)
+        patience = _Patience(self._time, until)
         try:
             self._send(packet, patience)
             answer = self._receive(patience)
-            return wire.unpack_report(answer, nonce)
+            with self.reading():
+                return wire.unpack_report(answer, nonce)
         except _TooSlow as error:
             message = f"{too_slow}, {error}" if str(error) else too_slow
             raise Ended(self._timed_out(message)) from None
         except _Gone:
             raise Ended(self._post_mortem()) from None
-        except ValueError as error:
-            raise Ended(self._tampered(str(error))) from None
+        except _Malformed as error:
+            raise self.tampered(str(error)) from None
 
     def spent(self) -> float:
-        """CPU seconds that the child has used. Raises Ended if it is gone."""
+        """Seconds that the child has used: of CPU time, and asleep when it should have answered. Raises Ended."""
         try:
-            return self.process.cpu_seconds()
+            return self._time.spent()
         except OSError:
             raise Ended(self._post_mortem()) from None
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """While words of the child are read: whatever goes wrong is the program's doing. Raises Ended."""
+        try:
+            yield
+        except (Ended, CwmbError, ZygoteDied):
+            raise
+        except Exception as error:
+            raise self.tampered(str(error)[:200] or type(error).__name__) from None
 
     def tampered(self, message: str) -> Ended:
         """End it for answers that no honest worker gives."""
@@ -114,17 +130,14 @@ class Conversation:
         kind: FailureKind = report.kind  # type: ignore[assignment]  # checked when it was unpacked
         if kind == "infrastructure":
             raise self.tampered("a program does not judge the harness")
-        return self._failure(kind, report.text, report.line, report.transition)
+        return self._failure(kind, report.text, report.line)
 
-    def _failure(self, kind: FailureKind, message: str, line: int, transition: int = -1) -> Failure:
+    def _failure(self, kind: FailureKind, message: str, line: int) -> Failure:
         lines = re.split(r"\r\n|\r|\n", self._program.source)
-        known = 0 < line <= len(lines)
+        if not 0 < line <= len(lines):
+            return Failure(kind, _printable(message, wire.MAX_TEXT))
         return Failure(
-            kind,
-            _printable(message),
-            line if known else None,
-            _printable(lines[line - 1].strip()) if known else None,
-            transition if transition >= 0 else None,
+            kind, _printable(message, wire.MAX_TEXT), line, _printable(lines[line - 1].strip(), _CODE_CHARACTERS)
         )
 
     def _send(self, packet: bytes, patience: _Patience) -> None:
@@ -153,9 +166,10 @@ class Conversation:
             if len(data) >= wire.LENGTH.size:
                 length = wire.LENGTH.size + wire.LENGTH.unpack_from(data)[0]
                 if length > wire.MAX_PACKET or len(data) > length:
-                    raise ValueError("bytes that are no answer")
+                    raise _Malformed("bytes that are no answer")
                 if len(data) == length:
                     return data[wire.LENGTH.size :]
+            patience.hurry()
 
     def _timed_out(self, message: str) -> Failure:
         line = self._whereabouts()
@@ -167,9 +181,9 @@ class Conversation:
         before = len(self.process.log())
         deadline = time.monotonic() + _WHERE_WALL_SECONDS
         with contextlib.suppress(OSError):
-            until = self.process.cpu_seconds() + _WHERE_SECONDS
+            until = self._time.look() + _WHERE_SECONDS
             self.process.signal(signal.SIGUSR1)
-            while time.monotonic() < deadline and self.process.cpu_seconds() < until:
+            while time.monotonic() < deadline and self._time.look() < until:
                 time.sleep(0.002)
                 if _COMPLETE.search(self.process.log(), before):
                     break
@@ -196,15 +210,15 @@ class Conversation:
                 return self._tampered(said[:200])
             return self._failure("crash", f"the process ended in the middle of its work, with exit code {code}", line)
         number = os.WTERMSIG(end.status)
-        if number == signal.SIGXCPU:
+        if number == signal.SIGXCPU or (number == signal.SIGKILL and end.out_of_time):
             return self._failure("timeout", "the CPU time ran out", line)
         if number == signal.SIGKILL:
-            if end.peak_bytes > self.limits.memory_bytes // 2:
+            if _out_of_memory() or end.peak_bytes > self.limits.memory_bytes // 2:
                 return self._failure("memory", f"killed for using {end.peak_bytes >> 20} MiB of memory", line)
             raise ZygoteDied("the sandbox's child was killed from outside")
         fatal = _FATAL.findall(log)
         reason = fatal[-1].decode("utf-8", "replace") if fatal else "no reason known"
-        return self._failure("crash", f"the process was killed by {signal.Signals(number).name}: {reason[:200]}", line)
+        return self._failure("crash", f"the process was killed by {_signal_name(number)}: {reason[:200]}", line)
 
 
 def setup(
@@ -234,33 +248,80 @@ class _Gone(Exception):
     """The other end is closed."""
 
 
-class _Patience:
-    """Decides how long to wait for a silent child."""
+class _Malformed(Exception):
+    """What came is no answer."""
 
-    def __init__(self, process: Process, until: float) -> None:
-        self._process, self._until = process, until
-        self._deadline: float | None = None
-        self._last = -1.0
-        self._idle = 0
+
+class _OwnTime:
+    """What a child has spent: CPU time, and the time that it slept when it should have answered.
+
+    A child that computes never falls asleep, however long it has to wait for a core: so only the time of those that
+    do is looked at on the wall clock.
+    """
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._slept = 0.0
+        self._seen: tuple[float, float, int] | None = None  # wall clock, CPU clock, how often it fell asleep
+        self.idle = 0  # looks in a row at which it was asleep and had computed nothing
+
+    def spent(self) -> float:
+        """Seconds spent so far. Raises OSError if it is gone."""
+        return self._process.cpu_seconds() + self._slept
+
+    def asked(self) -> None:
+        """A question begins. Until the first look at it the child may have slept with good reason."""
+        self._seen, self.idle = None, 0
+
+    def look(self) -> float:
+        """The same as spent(), of a child that has been asked something and is silent. Raises OSError if it is gone."""
+        wall, computed, rest = time.monotonic(), self._process.cpu_seconds(), self._process.rest()
+        idle = False
+        if self._seen is not None:
+            last_wall, last_computed, last_times = self._seen
+            idle = rest.asleep and computed - last_computed < 1e-4
+            if rest.asleep or rest.times != last_times:
+                asleep = (wall - last_wall) - (computed - last_computed)
+                self._slept += min(max(asleep, 0.0), _LONGEST_LOOK)
+        self.idle = self.idle + 1 if idle else 0
+        self._seen = wall, computed, rest.times
+        return computed + self._slept
+
+
+class _Patience:
+    """Decides how long to wait for a child that has been asked something."""
+
+    def __init__(self, own_time: _OwnTime, until: float) -> None:
+        self._time, self._until = own_time, until
+        self._begun = time.monotonic()
+        self._deadline: float | None = None  # on the wall clock
+        self._answering = False
+        own_time.asked()
 
     def check(self) -> None:
-        """To be called whenever the child was silent for a while. Raises _TooSlow."""
+        """To be called whenever the child was silent for a while. Raises _TooSlow, _Malformed."""
         try:
-            now = self._process.cpu_seconds()
+            now = self._time.look()
         except OSError:  # it is gone: the socket will say so
             return
-        if now >= self._until:
-            raise _TooSlow
         if self._deadline is None:
-            left = max(self._until - now, 0.0)
-            self._deadline = time.monotonic() + left * _WALL_FACTOR + _WALL_SECONDS
-        if time.monotonic() > self._deadline:
-            raise _TooSlow("by far, on the wall clock")
-        idle = now - self._last < 1e-4 and self._process.asleep()
-        self._idle = self._idle + 1 if idle else 0
-        self._last = now
-        if self._idle >= _IDLE_POLLS:
+            self._deadline = self._begun + (self._until - now) * _WALL_FACTOR + _WALL_SECONDS
+        in_time = now < self._until
+        if in_time and self._time.idle < _IDLE_POLLS and time.monotonic() < self._deadline:
+            return
+        if self._answering:
+            raise _Malformed("an answer that does not come to its end")
+        if self._time.idle >= _WAITING_POLLS:
             raise _TooSlow("since the program waits for something that never comes")
+        raise _TooSlow("by far, on the wall clock" if in_time else "")
+
+    def hurry(self) -> None:
+        """To be called whenever a part of an answer has come. Raises _TooSlow, _Malformed."""
+        if not self._answering:
+            self._answering = True
+            with contextlib.suppress(OSError):
+                self._until = min(self._until, self._time.spent() + _ANSWER_SECONDS)
+        self.check()
 
 
 def _innermost(log: bytes) -> int:
@@ -270,6 +331,32 @@ def _innermost(log: bytes) -> int:
     return int(found.group(1)) if found else 0
 
 
-def _printable(text: str) -> str:
-    """Text of a program without anything that a terminal could take for a command."""
-    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
+def _printable(text: str, most: int) -> str:
+    """Text of a program without anything that a terminal could take for a command, and not too long."""
+    shown = (c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text[:most])
+    return "".join(shown)[:most]
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+_oom_kills_seen = 0
+
+
+def _oom_kills() -> int:
+    """How many processes the kernel has killed for want of memory since the machine started."""
+    with contextlib.suppress(OSError):
+        found = re.search(r"^oom_kill (\d+)$", Path("/proc/vmstat").read_text(), re.MULTILINE)
+        return int(found.group(1)) if found else 0
+    return 0
+
+
+def _out_of_memory() -> bool:
+    """Whether the kernel has killed a process for want of memory since this was asked last."""
+    global _oom_kills_seen
+    before, _oom_kills_seen = _oom_kills_seen, _oom_kills()
+    return _oom_kills_seen > before

@@ -1,45 +1,76 @@
-"""In which order and in what pieces transitions reach a program.
+"""In which order and in what pieces transitions reach a program, and what is sent of each.
 
-In a trajectory the input of step t + 1 is the answer to step t. So a program gets one time step of all episodes after
-the other: a row's own successor is never in its message, nor in an earlier one.
+A row is an observation and an action, and nothing else. In a trajectory the input of step t + 1 is the answer to step
+t, so a program gets one time step of all episodes after the other: a row's own successor is never in its message, nor
+in an earlier one. Within a time step the order is one that the program cannot foresee. So all that a program has got
+when it answers a row would be the same, byte for byte, if the episode ended there.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from cwmb.types import Bools, Floats, Ints
+from cwmb.seeds import Purpose, unforeseen
+from cwmb.types import Floats, Ints, Program, Transitions
 
 MAX_ROWS = 64  # in a message
 MAX_BYTES = 64 << 10
 
 
-def messages(steps: Ints, row_bytes: int) -> tuple[Ints, list[int]]:
-    """The order in which the transitions are sent [n], and how many are in each message.
+@dataclass(frozen=True, eq=False)
+class Delivery:
+    """Rows in the order in which a program gets them.
 
-    They go in time order; a message holds rows of one time step only, and a bounded number of them.
+    order: which transition each row is [n]; rows: float64 [n, D + A], observation and action, an observation of NaN
+    where the program is to go on from the state that it is in; sizes: how many rows each message holds.
     """
-    order = np.argsort(steps, kind="stable")
-    return order, _sizes(steps, row_bytes)
+
+    order: Ints
+    rows: Floats
+    sizes: list[int]
+
+    def __len__(self) -> int:
+        return len(self.order)
 
 
-def episodes_in_turn(episodes: Ints, steps: Ints, row_bytes: int) -> tuple[Ints, list[int], Bools]:
-    """The order in which whole episodes are rolled out [n], how many rows are in each message, which rows come first.
+def in_time_order(transitions: Transitions, program: Program, seed: int) -> Delivery:
+    """All transitions, step after step of all episodes. A message holds rows of one time step only.
+
+    Each row draws its place within its step, and those of earlier steps draw first: what comes later changes nothing.
+    """
+    by_step = np.argsort(transitions.steps, kind="stable")
+    draws = unforeseen(seed, "", Purpose.DELIVERY, program.source).random(len(by_step))
+    order = by_step[np.lexsort((draws, transitions.steps[by_step]))]
+    rows = _rows(transitions, order)
+    return Delivery(order, rows, _sizes(transitions.steps, rows))
+
+
+def one_by_one(transitions: Transitions, order: Ints) -> Delivery:
+    """Some transitions in the order given, each in a message of its own."""
+    return Delivery(order, _rows(transitions, order), [1] * len(order))
+
+
+def episodes_in_turn(transitions: Transitions) -> Delivery:
+    """Whole episodes, one after the other, of which only the first observation is shown.
 
     A message holds rows of one episode only.
     """
-    order = np.lexsort((steps, episodes))
-    first = np.r_[True, np.diff(episodes[order]) != 0][: len(order)]
-    return order, _sizes(episodes, row_bytes), first
+    order = np.lexsort((transitions.steps, transitions.episodes))
+    rows = _rows(transitions, order)
+    goes_on = np.diff(transitions.episodes[order], prepend=np.nan) == 0
+    rows[goes_on, : transitions.observations.shape[1]] = np.nan
+    return Delivery(order, rows, _sizes(transitions.episodes, rows))
 
 
-def _sizes(groups: Ints, row_bytes: int) -> list[int]:
+def _rows(transitions: Transitions, order: Ints) -> Floats:
+    columns = (transitions.observations[order], transitions.actions[order])
+    return np.ascontiguousarray(np.concatenate(columns, axis=1), dtype=np.float64)
+
+
+def _sizes(groups: Ints, rows: Floats) -> list[int]:
     """Sizes of messages of which none holds rows of two groups, the groups in ascending order."""
-    most = max(1, min(MAX_ROWS, MAX_BYTES // row_bytes))
+    most = max(1, min(MAX_ROWS, MAX_BYTES // (8 * rows.shape[1])))
     counts = np.unique(groups, return_counts=True)[1].tolist()
     return [min(most, count - start) for count in counts for start in range(0, count, most)]
-
-
-def table(index: Ints, observations: Floats, actions: Floats) -> Floats:
-    """What a program gets of each transition [n, 1 + D + A]: its index, observation and action."""
-    return np.ascontiguousarray(np.concatenate([index[:, None].astype(np.float64), observations, actions], axis=1))

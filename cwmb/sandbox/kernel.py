@@ -221,10 +221,10 @@ class LockDown:
             resource.RLIMIT_MEMLOCK: 0,
             resource.RLIMIT_MSGQUEUE: 0,
         }
-        if cpu_seconds:
-            limits[resource.RLIMIT_CPU] = cpu_seconds
         for limit, value in limits.items():
             resource.setrlimit(limit, (value, value))
+        if cpu_seconds:  # first SIGXCPU, which says why, and SIGKILL for those who ignore that
+            resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
         if os.geteuid() == 0 and self._become_nobody():
             layers.append("setuid")
         # After the change of user, which clears it.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from cwmb.errors import InfrastructureError
 from cwmb.machine import cores
-from cwmb.sandbox.process import LoneProcess, Process, ZygoteDied, ZygoteProcess, one_core
+from cwmb.sandbox.process import LoneProcess, Process, ZygoteDied, ZygoteProcess, one_core, open_standard_descriptors
 
 if TYPE_CHECKING:
     from cwmb.benchmark.protocols import Limits
@@ -27,6 +27,7 @@ class Pool:
         self._planners = dict(planners)
         self._workers = workers or cores()
         self._unsafe = unsafe
+        open_standard_descriptors()
         # The first one at once: it takes a while to start, and its parent has other things to do meanwhile.
         self._zygotes = [] if unsafe else [ZygoteProcess(self._planners)]
         self._lock = threading.Lock()

@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
 
 from cwmb.errors import InfrastructureError
 from cwmb.sandbox import wire
@@ -47,10 +47,18 @@ class ZygoteDied(Exception):
 
 @dataclass(frozen=True)
 class Exit:
-    """How a child ended. status: as of os.wait; peak_bytes: of resident memory."""
+    """How a child ended. status: as of os.wait; peak_bytes: of resident memory; out_of_time: by the kernel's clock."""
 
     status: int
     peak_bytes: int
+    out_of_time: bool = False
+
+
+class Rest(NamedTuple):
+    """Whether a process is asleep, and how often it has fallen asleep so far (not: lost its core to another one)."""
+
+    asleep: bool
+    times: int
 
 
 class Process(Protocol):
@@ -63,7 +71,7 @@ class Process(Protocol):
         """CPU time that it has used so far. Raises OSError if it is gone."""
         ...
 
-    def asleep(self) -> bool:
+    def rest(self) -> Rest:
         """Whether it waits for something instead of computing."""
         ...
 
@@ -131,7 +139,7 @@ class ZygoteProcess:
         """A new child. Raises ZygoteDied."""
         try:
             self._await_ready()
-            return self._fork(wire.FORK.pack(memory_bytes, cpu_seconds, core, shared_bytes), shared_bytes)
+            return self._fork(memory_bytes, cpu_seconds, core, shared_bytes)
         except OSError as error:
             raise self.died(f"does not answer: {error}") from None
 
@@ -146,7 +154,8 @@ class ZygoteProcess:
             if not self._ready:
                 raise self.died("did not start")
 
-    def _fork(self, request: bytes, shared_bytes: int) -> ForkedProcess:
+    def _fork(self, memory_bytes: int, cpu_seconds: int, core: int, shared_bytes: int) -> ForkedProcess:
+        request = wire.FORK.pack(memory_bytes, cpu_seconds, core, shared_bytes)
         with contextlib.ExitStack() as undo:
             ends = undo.enter_context(contextlib.closing(_Ends(shared_bytes)))
             status, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -159,7 +168,7 @@ class ZygoteProcess:
             if not fds:
                 raise self.died()
             undo.pop_all()
-        return ForkedProcess(self, ends, status, wire.FORKED.unpack(message)[0], fds[0])
+        return ForkedProcess(self, ends, status, wire.FORKED.unpack(message)[0], fds[0], cpu_seconds)
 
     def close(self) -> None:
         """End it with all of its children."""
@@ -171,20 +180,23 @@ class ZygoteProcess:
 class ForkedProcess:
     """A locked-down child of a zygote (see Process)."""
 
-    def __init__(self, zygote: ZygoteProcess, ends: _Ends, status: socket.socket, pid: int, pidfd: int) -> None:
+    def __init__(
+        self, zygote: ZygoteProcess, ends: _Ends, status: socket.socket, pid: int, pidfd: int, cpu_seconds: int
+    ) -> None:
         self._zygote, self._ends, self._status, self._pidfd = zygote, ends, status, pidfd
+        self._cpu_seconds = cpu_seconds
         self.data, self.memory = ends.data, ends.memory
         self._clock = _cpu_clock(pid)
-        self._stat = Path(f"/proc/{pid}/stat")
+        self._state = Path(f"/proc/{pid}/status")
         self._exit: Exit | None = None
 
     def cpu_seconds(self) -> float:
         """CPU time used so far. Raises OSError if it is gone."""
         return time.clock_gettime(self._clock)
 
-    def asleep(self) -> bool:
+    def rest(self) -> Rest:
         """Whether it waits for something."""
-        return _asleep(self._stat)
+        return _rest(self._state)
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal, if it is still there."""
@@ -202,8 +214,8 @@ class ForkedProcess:
                 raise self._zygote.died(f"does not answer: {error}") from None
             if not message:
                 raise self._zygote.died()
-            status, peak, _ = wire.EXITED.unpack(message)
-            self._exit = Exit(status, peak)
+            status, peak, spent = wire.EXITED.unpack(message)
+            self._exit = Exit(status, peak, 0 < self._cpu_seconds <= spent)
         return self._exit
 
     def log(self) -> bytes:
@@ -228,7 +240,7 @@ class LoneProcess:
         ends.handed_over()
         self.data, self.memory = ends.data, ends.memory
         self._clock = _cpu_clock(self._process.pid)
-        self._stat = Path(f"/proc/{self._process.pid}/stat")
+        self._state = Path(f"/proc/{self._process.pid}/status")
         self._started = time.monotonic()
 
     def cpu_seconds(self) -> float:
@@ -237,9 +249,9 @@ class LoneProcess:
             return time.monotonic() - self._started
         return time.clock_gettime(self._clock)
 
-    def asleep(self) -> bool:
+    def rest(self) -> Rest:
         """Whether it waits for something."""
-        return _asleep(self._stat)
+        return _rest(self._state)
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal, if it is still there."""
@@ -285,6 +297,13 @@ def one_core() -> Iterator[int]:
         os.sched_setaffinity(0, before)
 
 
+def open_standard_descriptors() -> None:
+    """Let none of 0, 1 and 2 be free, as they are after ``>&-``: what is opened next would pass for input or output."""
+    while (fd := os.open(os.devnull, os.O_RDWR)) < 3:
+        pass
+    os.close(fd)
+
+
 def _interpreter(entry: str, arguments: list[object], descriptors: list[int]) -> subprocess.Popen[bytes]:
     path = [str(Path(p).resolve()) for p in sys.path]
     # -P, -s and -S instead of -I, which would ignore the hash seed: nothing is imported from the working directory, the
@@ -296,6 +315,7 @@ def _interpreter(entry: str, arguments: list[object], descriptors: list[int]) ->
             env=_ENVIRONMENT,
             pass_fds=descriptors,
             stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,  # the same for programs, whether or not the parent has one
             cwd="/",
             start_new_session=True,  # Ctrl-C is for the parent
         )
@@ -322,9 +342,10 @@ def _cpu_clock(pid: int) -> int:
     return (~pid << 3) | 2
 
 
-def _asleep(stat: Path) -> bool:
+def _rest(state: Path) -> Rest:
     try:
-        text = stat.read_text()
-    except OSError:
-        return False
-    return text[text.rindex(")") + 2] == "S"
+        text = state.read_bytes()
+        times = int(text.rpartition(b"\nvoluntary_ctxt_switches:")[2].split(None, 1)[0])
+    except (OSError, ValueError, IndexError):  # it is gone, or this system does not tell
+        return Rest(False, 0)
+    return Rest(b"\nState:\tS" in text, times)

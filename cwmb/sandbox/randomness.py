@@ -1,9 +1,10 @@
 """Reseeding every generator before every row, so that a program that draws random numbers is deterministic.
 
 The prediction of a transition must be a function of the protocol's seed and the transition alone, the same in a fresh
-process. So at the start of a row Python's and numpy's global generators are seeded from (seed, row); what is created
-without a seed during the row takes its entropy from (seed, row) too; and a generator that a program made earlier and
-kept goes back to its beginning: to (seed, row) if it had no seed, to its own seed if it had one.
+process. So at the start of a row Python's and numpy's global generators are seeded from the seed and what the row
+holds, which tells a program nothing that it does not see; what is created without a seed during the row takes its
+entropy from there too; and a generator that a program made earlier and kept goes back to its beginning: to this row's
+if it had no seed, to its own seed if it had one.
 """
 
 from __future__ import annotations
@@ -39,9 +40,9 @@ class Randomness:
         self._patch_numpy()
         self._patch_python()
 
-    def begin(self, seed: int, row: int) -> None:
+    def begin(self, seed: int, row: bytes) -> None:
         """Start a row: from here on every draw follows from (seed, row)."""
-        digest = blake2b(b"%d %d" % (seed, row), digest_size=8).digest()
+        digest = blake2b(b"%d %b" % (seed, row), digest_size=8).digest()
         self._key = key = int.from_bytes(digest, "little")
         self._made = self._drawn = 0
         _plain_seed(_shared, key)

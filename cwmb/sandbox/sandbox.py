@@ -19,6 +19,7 @@ from cwmb.sandbox.pool import Pool
 if TYPE_CHECKING:
     from cwmb.benchmark.protocols import Limits, PlannerSpec
     from cwmb.sandbox.conversation import Conversation
+    from cwmb.sandbox.delivery import Delivery
     from cwmb.sandbox.session import PlanningSession
     from cwmb.types import Ints, Predictions, Program, Space, Transitions
 
@@ -48,7 +49,7 @@ class Sandbox:
                 f"the sandbox needs Linux on {' or '.join(kernel.CALLS)}, this is {platform.system()} on "
                 f"{platform.machine()}; to run programs without any protection, use --unsafe-no-sandbox"
             )
-        self._planners = frozenset(planners)
+        self._planners = dict(planners)
         self._unsafe = unsafe
         self._pool = Pool(planners, workers, unsafe)
 
@@ -100,10 +101,11 @@ class Sandbox:
         Raises:
             InfrastructureError: the processes don't work, and not for the program's doing.
         """
-        from cwmb.sandbox.predicting import predict
+        from cwmb.sandbox.delivery import in_time_order
 
-        _ = self.layers
-        return predict(self._pool, program, observation_space, action_space, transitions, None, limits, seed)
+        delivery = in_time_order(transitions, program, seed)
+        said = self._say(program, observation_space, action_space, delivery, len(transitions), limits, seed)
+        return said.take(delivery.order.argsort())
 
     def roll_out(
         self,
@@ -122,10 +124,11 @@ class Sandbox:
         Raises:
             InfrastructureError: the processes don't work, and not for the program's doing.
         """
-        from cwmb.sandbox.predicting import roll_out
+        from cwmb.sandbox.delivery import episodes_in_turn
 
-        _ = self.layers
-        return roll_out(self._pool, program, observation_space, action_space, transitions, limits, seed)
+        delivery = episodes_in_turn(transitions)
+        said = self._say(program, observation_space, action_space, delivery, len(transitions), limits, seed)
+        return said.take(delivery.order.argsort())
 
     def audit(
         self,
@@ -137,14 +140,30 @@ class Sandbox:
         limits: Limits,
         seed: int,
     ) -> Predictions:
-        """What a program says about the transitions ``indices`` [n], each in a fresh process.
+        """What a program says about the transitions ``indices`` [n], one by one in that order, in a fresh process.
 
-        A program that carries nothing from one transition to the next says the same as in predict().
+        A program that carries nothing from one transition to the next says the same as in predict(). It has the time
+        that predict() grants for all transitions.
         """
-        from cwmb.sandbox.predicting import predict_apart
+        from cwmb.sandbox.delivery import one_by_one
+
+        delivery = one_by_one(transitions, indices)
+        return self._say(program, observation_space, action_space, delivery, len(transitions), limits, seed)
+
+    def _say(
+        self,
+        program: Program,
+        observation_space: Space,
+        action_space: Space,
+        delivery: Delivery,
+        of: int,
+        limits: Limits,
+        seed: int,
+    ) -> Predictions:
+        from cwmb.sandbox.predicting import predictions
 
         _ = self.layers
-        return predict_apart(self._pool, program, observation_space, action_space, transitions, indices, limits, seed)
+        return predictions(self._pool, program, observation_space, action_space, delivery, of, limits, seed)
 
     @contextlib.contextmanager
     def planning(
@@ -165,7 +184,7 @@ class Sandbox:
             InfrastructureError: the planner refuses its parameters, or the processes don't work.
         """
         from cwmb.sandbox.conversation import Conversation, setup
-        from cwmb.sandbox.session import PlanningSession
+        from cwmb.sandbox.session import PlanningSession, most_steps
 
         if planner.name not in self._planners:
             raise unknown("planner", planner.name, self._planners)
@@ -181,4 +200,5 @@ class Sandbox:
                 conversation.load()
                 return conversation
 
-            yield PlanningSession(start, action_space, limits)
+            most = most_steps(self._planners[planner.name], planner, action_space)
+            yield PlanningSession(start, action_space, limits, most)

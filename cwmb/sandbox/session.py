@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 
-from cwmb.benchmark.protocols import Limits
+from cwmb.benchmark.protocols import Limits, PlannerSpec
 from cwmb.sandbox import wire
 from cwmb.sandbox.conversation import Conversation, Ended
 from cwmb.sandbox.pool import twice
@@ -15,7 +17,7 @@ from cwmb.sandbox.process import ZygoteDied
 from cwmb.types import Failure, Floats, Space
 
 _MAX_ACTIONS = 10_000  # in one plan
-_MAX_STEPS = 10**12  # of the model in one plan
+_STEPS_A_SECOND = 1e8  # of a model: more than any can take
 
 
 @dataclass(frozen=True)
@@ -36,9 +38,12 @@ class Plan:
 class PlanningSession:
     """A planner that plans with a program, inside the program's process."""
 
-    def __init__(self, start: Callable[[], Conversation], action_space: Space, limits: Limits) -> None:
+    def __init__(
+        self, start: Callable[[], Conversation], action_space: Space, limits: Limits, most_steps: float = inf
+    ) -> None:
+        """most_steps: that the planner takes in the model for one plan."""
         self._start = start
-        self._space, self._limits = action_space, limits
+        self._space, self._limits, self._most_steps = action_space, limits, most_steps
         self._asked: list[bytes] = []
         self._conversation: Conversation | None = None
         self._failure: Failure | None = None
@@ -72,21 +77,36 @@ class PlanningSession:
             raise
 
     def _ask_once(self, conversation: Conversation, question: bytes) -> Plan:
-        seconds = self._limits.plan_seconds
-        _, tail = conversation.ask(
-            question, conversation.spent() + seconds, f"one plan took more than {seconds:g} s of CPU time"
-        )
+        seconds, before = self._limits.plan_seconds, conversation.spent()
+        _, tail = conversation.ask(question, before + seconds, f"one plan took more than {seconds:g} s of CPU time")
+        with conversation.reading():
+            return self._read(conversation, tail, conversation.spent() - before)
+
+    def _read(self, conversation: Conversation, tail: bytes, seconds: float) -> Plan:
+        """The plan that an answer holds, given without its report. seconds: that it took."""
         if len(tail) < wire.PLAN.size or (len(tail) - wire.PLAN.size) % (8 * self._space.size):
             raise conversation.tampered("a malformed plan")
         steps, failed = wire.PLAN.unpack_from(tail)
-        if not failed <= steps <= _MAX_STEPS:
-            raise conversation.tampered("impossible counts")
+        if not failed <= steps <= min(self._most_steps, _STEPS_A_SECOND * (seconds + 1.0)):
+            raise conversation.tampered("counts of model steps that are impossible")
         actions = np.frombuffer(tail, np.float64, offset=wire.PLAN.size).reshape(-1, self._space.size)
         if not len(actions):
             return Plan(None, steps, failed)
         if len(actions) > _MAX_ACTIONS or not np.isfinite(actions).all():
             raise conversation.tampered("a plan of impossible actions")
         return Plan(_admissible(actions, self._space), steps, failed)
+
+
+def most_steps(reference: str, planner: PlannerSpec, space: Space) -> float:
+    """Steps that a plan takes in the model at most, as the planner ``module:Class`` says itself; else infinity."""
+    module, _, attribute = reference.partition(":")
+    try:
+        made = getattr(importlib.import_module(module), attribute)(
+            np.array(space.low), np.array(space.high), space.dtype, **planner.parameters
+        )
+        return float(getattr(made, "most_steps", inf))
+    except Exception:  # the process that plans says what is wrong with it
+        return inf
 
 
 def _admissible(actions: Floats, space: Space) -> Floats:

@@ -2,10 +2,10 @@
 
 A packet is its length (u32, little-endian) and then that many bytes; it begins with the nonce of the question, so that
 bytes written by a program that tampers with the channel are no answer. The child gets, one after the other: the setup
-(JSON), the source, and then questions. A question about transitions is float64 rows (index, observation, action), where
-an observation of NaN means: from the state that the program is in; the rows of its answer lie in shared memory, where
-those finished before a crash remain readable. A question for a plan is
-one observation; the actions follow the report of its answer.
+(JSON), the source, and then questions. A question about transitions is float64 rows (observation, action), where an
+observation of NaN means: from the state that the program is in; the rows of its answer lie in shared memory, where
+those finished before a crash remain readable. A question for a plan is one observation; the actions follow the report
+of its answer.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ NONCE_BYTES = 8
 LENGTH = struct.Struct("<I")
 REPORT = struct.Struct(
     "<8sBIqI"
-)  # nonce, kind (index into KINDS), line (0: unknown), transition (-1: none), text bytes
+)  # nonce, kind (index into KINDS), line (0: unknown), row of the question (-1: none), text bytes
 PLAN = struct.Struct("<QQ")  # model steps, failed steps; float64 actions follow
 ROW_HEAD = struct.Struct("<BB6xd")  # status, done, reward; float64 observation follows
 
@@ -52,7 +52,7 @@ class Report(NamedTuple):
     kind: str = ""
     text: str = ""
     line: int = 0
-    transition: int = -1
+    row: int = -1
 
 
 def row_bytes(observation_size: int) -> int:
@@ -64,7 +64,7 @@ def pack_report(nonce: bytes, report: Report, tail: bytes = b"") -> bytes:
     """The packet of an answer."""
     text = report.text.encode("utf-8", "replace")[:MAX_TEXT]
     line = report.line if 0 < report.line < 1 << 32 else 0
-    head = REPORT.pack(nonce, KINDS.index(report.kind), line, report.transition, len(text))
+    head = REPORT.pack(nonce, KINDS.index(report.kind), line, report.row, len(text))
     return LENGTH.pack(len(head) + len(text) + len(tail)) + head + text + tail
 
 
@@ -76,10 +76,10 @@ def unpack_report(packet: bytes, nonce: bytes) -> tuple[Report, bytes]:
     """
     if len(packet) < REPORT.size:
         raise ValueError("an answer is cut off")
-    echo, kind, line, transition, size = REPORT.unpack_from(packet)
+    echo, kind, line, row, size = REPORT.unpack_from(packet)
     if echo != nonce:
         raise ValueError("bytes that are no answer")
     if kind >= len(KINDS) or size > min(MAX_TEXT, len(packet) - REPORT.size):
         raise ValueError("a malformed answer")
     text = packet[REPORT.size : REPORT.size + size].decode("utf-8", "replace")
-    return Report(KINDS[kind], text, line, transition), packet[REPORT.size + size :]
+    return Report(KINDS[kind], text, line, row), packet[REPORT.size + size :]

@@ -79,7 +79,7 @@ def _load(randomness: Randomness, seed: int) -> tuple[Any, bool]:
     # A program that hides its use of random numbers from this test disagrees with itself in the audit.
     draws = any(word in source for word in (b"random", b"secrets", b"urandom"))
     if draws:
-        randomness.begin(seed, -1)
+        randomness.begin(seed, b"-1")
     try:
         environment = load(source)
     except LoadFailed as failed:
@@ -90,17 +90,18 @@ def _load(randomness: Randomness, seed: int) -> tuple[Any, bool]:
 
 
 def _predict(setup: dict[str, Any], memory: mmap, randomness: Randomness) -> None:
-    """Answer questions about transitions: rows (index, observation, action), NaN for the observation to go on."""
+    """Answer questions about transitions: rows (observation, action), NaN for the observation to go on."""
     environment, draws = _load(randomness, setup["seed"])
     set_state, step = environment.set_state, environment.step
     observation_space, action_space = setup["observation"], setup["action"]
-    size, width = observation_space["size"], 1 + observation_space["size"] + action_space["size"]
+    size, width = observation_space["size"], observation_space["size"] + action_space["size"]
     stride = wire.row_bytes(size)
     rows = np.ndarray((len(memory) // stride, size), np.float64, memory, wire.ROW_HEAD.size, (stride, 8))
     pack_head = wire.ROW_HEAD.pack_into
     decode_observation, decode_action = decoder(observation_space["kind"]), decoder(action_space["kind"])
     encode = encoder(observation_space["kind"], size)
     begin, seed = randomness.begin, setup["seed"]
+    origin, steps = b"", 0  # the row that the program was set on, and how many it has taken from there
     quiet_about: set[str] = set()  # only the first of its kind is worth a report
 
     def first(problem: Report) -> Report:
@@ -110,16 +111,17 @@ def _predict(setup: dict[str, Any], memory: mmap, randomness: Randomness) -> Non
     while True:
         nonce, content = _next_question()
         table = np.frombuffer(content, np.float64).reshape(-1, width)
-        is_given = (table[:, 1] == table[:, 1]).tolist()
+        is_given = (table[:, 0] == table[:, 0]).tolist()
         problem = Report()
         for i, row in enumerate(table):
             status, done, reward = RAISED, False, 0.0
             try:
                 if draws:
-                    begin(seed, int(row[0]))
+                    origin, steps = (row.tobytes(), 0) if is_given[i] else (origin, steps + 1)
+                    begin(seed, origin + b"%d" % steps)
                 if is_given[i]:
-                    set_state(decode_observation(row[1 : 1 + size]))
-                returned = step(decode_action(row[1 + size :]))
+                    set_state(decode_observation(row[:size]))
+                returned = step(decode_action(row[size:]))
                 status = BAD_RETURN
                 if type(returned) is not tuple or len(returned) != 3:
                     unpack(returned)
@@ -136,11 +138,11 @@ def _predict(setup: dict[str, Any], memory: mmap, randomness: Randomness) -> Non
                 if status == BAD_RETURN:
                     kind, reward, done = "bad_return", 0.0, False
                 if kind not in quiet_about and "fatal" not in quiet_about:
-                    problem = first(malformed(error, kind, int(row[0])))
+                    problem = first(malformed(error, kind, i))
             except BaseException as error:
                 status, done, reward = RAISED, False, 0.0
                 if "fatal" not in quiet_about:
-                    problem = first(report(error, "exception", int(row[0])))
+                    problem = first(report(error, "exception", i))
             pack_head(memory, i * stride, status, done, reward)
         _answer(nonce, problem)
 
@@ -156,7 +158,7 @@ def _plan(setup: dict[str, Any], planner: Any, generator: np.random.Generator, r
     while True:
         nonce, content = _next_question()
         if draws:
-            randomness.begin(setup["seed"], plan_index)
+            randomness.begin(setup["seed"], b"%d" % plan_index)
         plan_index += 1
         model.begin(np.frombuffer(content, np.float64))
         try:

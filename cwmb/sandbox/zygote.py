@@ -40,13 +40,16 @@ class Zygote:
     """Forks children and tells the parent what became of each, on a socket that belongs to the child alone."""
 
     def __init__(self, control_fd: int, planner_names: dict[str, str]) -> None:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (_MAX_FDS, _MAX_FDS))
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        self._max_fds = _MAX_FDS if most == resource.RLIM_INFINITY else min(most, _MAX_FDS)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (self._max_fds, self._max_fds))
         with contextlib.suppress(OSError):
             Path("/proc/self/oom_score_adj").write_text("1000")  # if memory runs out, it is a program's fault
         self._control = socket.socket(fileno=_moved_up(control_fd))
         self._null = _moved_up(os.open(os.devnull, os.O_RDWR))
-        for fd in range(3, _OWN_FDS):
-            os.dup2(self._null, fd)
+        for fd in range(_OWN_FDS):  # the lowest three, too, where the parent has closed its own
+            if fd > 2 or not _is_open(fd):
+                os.dup2(self._null, fd)
         self._randomness, self._planners = load_everything(planner_names)
         self._lock_down = LockDown()
         self._poll = select.poll()
@@ -106,7 +109,7 @@ class Zygote:
             ruleset = None
             if self._lock_down.ruleset is not None:
                 ruleset = os.dup2(self._lock_down.ruleset, _RULESET_FD)
-            os.closerange(LOG_FD + 1 if ruleset is None else ruleset + 1, _MAX_FDS)
+            os.closerange(LOG_FD + 1 if ruleset is None else ruleset + 1, self._max_fds)
 
             def lock_down() -> str:
                 limit = self._baseline + memory_bytes
@@ -139,8 +142,16 @@ def load_everything(planner_names: dict[str, str]) -> tuple[Randomness, dict[str
         except Exception as error:
             planners[name] = error
     imports.forget_files()
-    randomness.begin(0, -1)
+    randomness.begin(0, b"-1")
     return randomness, planners
+
+
+def _is_open(fd: int) -> bool:
+    try:
+        os.fstat(fd)
+    except OSError:
+        return False
+    return True
 
 
 def _moved_up(fd: int) -> int:

@@ -235,6 +235,12 @@ def loops() -> Iterator[Attack]:
     yield endless(
         "deadlock", "lock = sys.modules['_thread'].allocate_lock()\nlock.acquire()\nlock.acquire()", "acquire", "never"
     )
+    nap = "lock = sys.modules['_thread'].allocate_lock()\nlock.acquire()\n"
+    nibble = "while True:\n    lock.acquire(timeout=0.06)\n    sum(range(5000))"
+    yield endless("asleep, but for a nibble of work", nap + nibble, "")
+    yield Attack("loop: asleep at import", f"{PRELUDE}\n{nap}{nibble}", ("timeout",), "loading it", "")
+    blocked = "signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65))\n"
+    yield endless("asleep and deaf", blocked + nap + nibble)
     yield endless("own profiler", "sys.settrace(lambda *a: None)\nwhile True: len([])", "while True")
     yield Attack("loop: at import", "while True:\n    pass", ("timeout",), "loading it took more than 0.25 s", "")
     yield Attack(
@@ -382,6 +388,16 @@ def tampering() -> Iterator[Attack]:
 
     yield violation("flood", "while True: os.write(3, bytes(1 << 16))", "tampered")
     yield violation("drip", "while True:\n    os.write(3, b'x')\n    time.sleep(0.2)", "tampered")
+    begun = "os.write(3, (1 << 19).to_bytes(4, 'little'))\n"
+    nap = "lock = sys.modules['_thread'].allocate_lock()\nlock.acquire()\n"
+    for name, rest in {
+        "asleep in between": f"{nap}while True:\n    lock.acquire(timeout=0.05)\n    os.write(3, b'x')",
+        "busy in between": "while True:\n    sum(range(100000))\n    os.write(3, b'x')",
+        "a byte at once": "while True: os.write(3, b'x')",
+        "then nothing": "while True: os.read(3, 1)",
+        "then an endless loop": "while True: pass",
+    }.items():
+        yield violation(f"drip of an answer, {name}", begun + rest, "tampered")
     yield violation("one byte", "os.write(3, b'x')", "tampered")
     yield violation("an answer of its own", "os.write(3, (33).to_bytes(4, 'little') + bytes(33))", "no answer")
     yield violation("a huge length", "os.write(3, b'\\xff' * 4)", "no answer")
@@ -452,6 +468,33 @@ def tampering() -> Iterator[Attack]:
         "channel: steal the next question",
         in_step("os.read(3, 1 << 16)\nreturn self.s, 0.0, False"),
         ("timeout", "protocol_violation"),
+    )
+    dump = "most recent call first):\\n"
+    for name, line in {"5,000 digits": "9" * 5000, "9 digits": "9" * 9, "no digits": "-1", "zero": "0"}.items():
+        yield Attack(
+            f"channel: a line of {name} in a dump of its own",
+            in_step(f"os.write(4, b'{dump}  File \"<candidate>\", line {line} in step\\n')\nos._exit(1)"),
+            ("crash",),
+            "exit code 1",
+        )
+    yield Attack(
+        "channel: words of the worker in a log of its own",
+        in_step("os.write(4, b'cwmb: ' + bytes(range(256)) * 200)\nos._exit(70)"),
+        ("protocol_violation",),
+        "tampered",
+    )
+    yield Attack(
+        "channel: a fatal error of its own",
+        in_step("os.write(4, b'Fatal Python error: ' + b'\\xff\\x1b' * 9000 + b'\\n')\nos.abort()"),
+        ("crash",),
+        "SIGABRT",
+    )
+    yield Attack(
+        "channel: a long line",
+        in_step("raise ValueError(" + "'x'" + " 'x'" * 9000 + ")"),
+        ("exception",),
+        "ValueError",
+        "raise ValueError",
     )
     yield refused("channel: shrink the shared memory", "os.ftruncate(4, 0)", "PermissionError")
     yield refused("channel: output", "while True: os.write(4, b'x' * 65536)", "File too large")
@@ -595,6 +638,8 @@ def _complaints(attack: Attack, said: Predictions, healthy: Predictions) -> Iter
         yield f"expected {attack.kinds} with {attack.says!r}, reported was {failure}"
     if attack.code and attack.code not in (failure.code or ""):
         yield f"expected the line {attack.code!r}, reported was {failure}"
+    if len(failure.message) > 4096 or len(failure.code or "") > 500:
+        yield f"the report is too long: {failure}"
     if "/cwmb/" in failure.message or "worker" in failure.message:
         yield f"the report shows the harness: {failure}"
     if healthy.failure is not None or not (healthy.observations == 2.0).all():

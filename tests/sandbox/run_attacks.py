@@ -1,8 +1,9 @@
-"""Runs attacks in a process of its own and prints what is wrong, as JSON: ``run_attacks FOLDER [no-landlock]``."""
+"""Runs attacks in a process of its own and prints what is wrong, as JSON: ``run_attacks FOLDER [OPTION]``."""
 
 import errno
 import json
 import os
+import resource
 import struct
 import sys
 from pathlib import Path
@@ -26,6 +27,8 @@ def refuse(number: int) -> None:
 def main(folder: str, option: str = "") -> None:
     if option == "no-landlock":
         refuse(LANDLOCK_CREATE_RULESET)
+    if option == "few-files":
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
     if option == "no-seccomp":
         refuse(CALLS[os.uname().machine].seccomp)
     found = {}

@@ -95,14 +95,14 @@ def test_a_hidden_draw_disagrees_with_itself(sandbox: Sandbox) -> None:
     assert not np.array_equal(again.observations, said.observations[[20]])
 
 
-def test_an_audit_is_a_prediction_in_a_fresh_process(sandbox: Sandbox) -> None:
+def test_an_audit_asks_one_by_one_in_the_order_given_in_a_fresh_process(sandbox: Sandbox) -> None:
     counting = Program(HONEST.source.replace("1.0, False", "self.count(), False") + "        \n    n = 0\n"
         "    def count(self):\n        Environment.n += 1\n        return float(self.n)\n")  # fmt: skip
-    data = transitions(np.arange(12.0)[:, None])
+    data = transitions(np.arange(12.0)[:, None], episodes=np.zeros(12), steps=np.arange(12))
     said = sandbox.predict(counting, box(1), discrete(2), data, QUICK, 0)
     again = sandbox.audit(counting, box(1), discrete(2), data, np.array([5, 0, 11]), QUICK, 0)
     assert said.rewards.tolist() == list(range(1, 13))
-    assert again.rewards.tolist() == [1.0, 1.0, 1.0]
+    assert again.rewards.tolist() == [1.0, 2.0, 3.0]
     assert again.observations[:, 0].tolist() == [6.0, 1.0, 12.0]
 
 
@@ -121,12 +121,14 @@ def test_an_audit_of_nothing(sandbox: Sandbox) -> None:
     assert again.observations.shape == (0, 1)
 
 
-# On CliffWalking the observation of the next message is the answer to the last one: a program that remembers fills a
+# On CliffWalking the answers to a message are among the observations of the next one: a program that remembers fills a
 # table while it is being scored. 10 episodes, so 10 rows a message.
 TABLE = Program(
     """
+from collections import Counter, defaultdict
+
 class Environment:
-    table, before, now = {}, [], []
+    table, before, now = defaultdict(Counter), [], []
 
     def set_state(self, o):
         self.o = o
@@ -134,11 +136,12 @@ class Environment:
     def step(self, a):
         c = Environment
         if len(c.now) == 10:
+            for pair in c.before:
+                c.table[pair].update(o for o, _ in c.now)
             c.before, c.now = c.now, []
-        if c.before:
-            c.table[c.before[len(c.now)]] = self.o
         c.now.append((self.o, a))
-        return c.table.get((self.o, a), self.o), -1.0, False
+        seen = c.table[self.o, a]
+        return max(seen, key=seen.get) if seen else self.o, -1.0, False
 """
 )
 
@@ -166,7 +169,7 @@ def test_a_table_filled_online_is_caught(sandbox: Sandbox) -> None:
     said = sandbox.predict(TABLE, observations, actions, data, Limits(), 0)
     right = (said.observations == data.next_observations).mean()
     persistence = (data.observations == data.next_observations).mean()
-    assert right > persistence + 0.3, "the attack is as strong as it can be"
+    assert right > persistence + 0.2, "the attack works"
     index = np.random.default_rng(1).choice(len(data), 20, replace=False)
     again = sandbox.audit(TABLE, observations, actions, data, index, Limits(), 0)
     assert (again.observations != said.observations[index]).any()
@@ -191,10 +194,10 @@ class Environment:
             frame = frame.f_back
         found += sys.modules["gc"].get_objects() if len(self.seen) < 5 else []
         for x in found:
-            if isinstance(x, bytes) and len(x) % 48 == 0:
+            if isinstance(x, bytes) and len(x) % 40 == 0:
                 x = np.frombuffer(x)
-            if type(x) is np.ndarray and x.dtype == float and x.size and x.size % 6 == 0:
-                for row in x.reshape(-1, 6)[:, 1:5]:
+            if type(x) is np.ndarray and x.dtype == float and x.size and x.size % 5 == 0:
+                for row in x.reshape(-1, 5)[:, :4]:
                     self.seen[row.tobytes()] = row.copy()
             elif type(x) is np.ndarray and x.dtype == float and x.ndim == 2 and x.shape[1] == 4:
                 for row in x:

@@ -22,8 +22,10 @@ import pytest
 
 from cwmb.benchmark.protocols import Limits, PlannerSpec
 from cwmb.errors import CwmbError, InfrastructureError
-from cwmb.sandbox import Sandbox, canary, kernel
-from cwmb.types import Program
+from cwmb.sandbox import Sandbox, canary, conversation, kernel
+from cwmb.sandbox.conversation import Conversation, Ended, setup
+from cwmb.sandbox.process import Process, ZygoteDied
+from cwmb.types import Failure, Program
 
 from .worlds import HONEST, QUICK, bounded, box, discrete, transitions
 
@@ -131,6 +133,61 @@ def test_a_planning_session_goes_on_where_it_was(own: tuple[Sandbox, int], victi
     assert episode(kill=True) == episode(kill=False)
 
 
+NAP = """
+import sys
+lock = sys.modules["_thread"].allocate_lock()
+lock.acquire()
+while True:
+    lock.acquire(timeout=0.09)
+    sum(range(5000))
+"""
+BUSY = "while True: pass"
+DEAF = f"import sys\nsignal = sys.modules['signal']\nsignal.signal(signal.SIGXCPU, signal.SIG_IGN)\n{BUSY}"
+
+
+@contextlib.contextmanager
+def loading(sandbox: Sandbox, source: str, limits: Limits, cpu_seconds: int) -> Iterator[tuple[Process, Failure]]:
+    """A process after it has failed to load a program. cpu_seconds: when the kernel ends it."""
+    with sandbox._pool.process(limits, cpu_seconds, 1024) as process:
+        talk = Conversation(process, Program(source), limits)
+        talk.set_up(setup(box(1), box(1), 0))
+        with pytest.raises(Ended) as ended:
+            talk.load()
+        yield process, ended.value.failure
+
+
+def test_sleep_counts_like_work(sandbox: Sandbox) -> None:
+    with loading(sandbox, NAP, Limits(load_seconds=0.6), 0) as (process, failure):
+        assert failure.kind == "timeout"
+        assert process.cpu_seconds() < 0.3
+
+
+@pytest.mark.parametrize("source", [BUSY, DEAF], ids=["it-obeys", "it-ignores-the-signal"])
+def test_a_child_that_the_kernel_ends_for_its_time_has_timed_out(sandbox: Sandbox, source: str) -> None:
+    with loading(sandbox, source, Limits(load_seconds=100), 1) as (_, failure):
+        assert (failure.kind, failure.message) == ("timeout", "the CPU time ran out")
+
+
+def test_a_child_that_is_killed_for_want_of_memory_is_not_killed_from_outside(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kills = iter([3, 3, 4])
+    monkeypatch.setattr(conversation, "_oom_kills", lambda: next(kills))
+
+    def failure_of_a_killed_child() -> Failure:
+        with sandbox._pool.process(QUICK, 0, 1024) as process:
+            talk = Conversation(process, HONEST, QUICK)
+            process.signal(signal.SIGKILL)
+            with pytest.raises(Ended) as ended:
+                talk.load()
+            return ended.value.failure
+
+    assert conversation._out_of_memory()  # before this child
+    with pytest.raises(ZygoteDied, match="killed from outside"):
+        failure_of_a_killed_child()
+    assert failure_of_a_killed_child().kind == "memory"
+
+
 def test_a_closed_sandbox_says_so_and_leaves_nothing(own: tuple[Sandbox, int]) -> None:
     sandbox, zygote = own
     sandbox.close()
@@ -177,6 +234,38 @@ def test_a_zygote_ends_quietly_when_its_parent_goes_while_it_starts(ready: bool)
     ours.close()
     _, said = zygote.communicate(timeout=60)
     assert (zygote.returncode, said) == (0, "")
+
+
+@pytest.mark.parametrize("how", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-", "1>&- 2>/dev/null"])
+def test_a_parent_without_input_or_output(how: str, tmp_path: Path) -> None:
+    script = """
+import sys
+import numpy as np
+from cwmb.benchmark.protocols import Limits
+from cwmb.sandbox import Sandbox
+from cwmb.types import Program, Space, Transitions
+one = Space("box", (0.0,), (1.0,), "float64")
+zero = np.zeros((3, 1))
+false = np.zeros(3, bool)
+data = Transitions(zero, zero, zero[:, 0], zero, false, false, np.arange(3), np.arange(3), false)
+program = Program('''
+import sys
+class Environment:
+    def set_state(self, o): self.o = o
+    def step(self, a):
+        print("x")
+        sys.stdout.write("x"); sys.stderr.write("x")
+        return self.o, 1.0, False
+''')
+with Sandbox(workers=1) as sandbox:
+    said = sandbox.predict(program, one, one, data, Limits(), 0)
+open(sys.argv[1], "w").write(f"{said.rewards.tolist()} {said.failure} {sandbox.layers}")
+"""
+    said = tmp_path / "said"
+    command = ["sh", "-c", f'exec "$@" {how}', "sh", sys.executable, "-c", script, str(said)]
+    subprocess.run(command, check=True, cwd=TESTS.parent)
+    assert said.read_text().startswith("[1.0, 1.0, 1.0] None")
+    assert "seccomp" in said.read_text()
 
 
 def test_many_threads_share_a_sandbox() -> None:
@@ -270,11 +359,11 @@ def python_for(**identity: Any) -> str:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-def test_attacks_as_an_ordinary_user() -> None:
+def test_attacks_as_an_ordinary_user_who_may_open_few_files() -> None:
     identity = {"user": 54321, "group": 54321, "extra_groups": []}
     folder = Path(tempfile.mkdtemp(prefix="cwmb-test-"))
     try:
-        said = run_attacks(folder, python=python_for(**identity), **identity)
+        said = run_attacks(folder, "few-files", python=python_for(**identity), **identity)
     finally:
         shutil.rmtree(folder)
     assert said["problems"] == {}

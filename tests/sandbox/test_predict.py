@@ -26,7 +26,7 @@ def step(body: str, *, before: str = "") -> Program:
 def run(
     sandbox: Sandbox, program: Program, rows: object = ((1.0, 2.0), (3.0, 4.0), (5.0, 6.0)), space: Space | None = None
 ) -> Predictions:
-    data = transitions(rows)
+    data = transitions(rows, episodes=np.zeros(len(rows)), steps=np.arange(len(rows)))  # type: ignore[arg-type]
     return sandbox.predict(program, space or box(data.observations.shape[1]), discrete(4), data, QUICK, 0)
 
 
