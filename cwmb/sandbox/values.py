@@ -90,7 +90,10 @@ def truth(value: Any) -> bool:
     """A done flag as a bool. Raises Malformed."""
     if type(value) is bool:
         return value
-    return bool(real(value, "done flag"))
+    number = real(value, "done flag")
+    if number != number:
+        raise Malformed(f"the done flag is {_shown(value)}, it should be True or False")
+    return bool(number)
 
 
 def unpack(returned: Any) -> tuple[Any, Any, Any]:

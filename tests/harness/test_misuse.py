@@ -206,6 +206,8 @@ MISUSES = {
     EVAL + " --requests-per-minute 0": "--requests-per-minute is 0",
     EVAL + " --executor slurm": "ray",
     EVAL + " --address auto": "--executor ray",
+    EVAL + " --executor ray --address 127.0.0.1:9": "no Ray cluster at 127.0.0.1:9",
+    EVAL + " --executor ray --address 127.0.0.1:port": "no Ray cluster at 127.0.0.1:port",
     EVAL + " -o tries": "-o tries=VALUE",
     EVAL + " -o tries=5": "tries",
     EVAL + " --strategy best_of_n -o =5": "best_of_n",
@@ -288,7 +290,7 @@ MISUSES = {
     "baselines --protocol slow": "quick",
     "collect CartPole": "CartPole-v1",
 }
-CODES = {"/proc/cwmb": 4, "file/below": 4}
+CODES = {"/proc/cwmb": 4, "file/below": 4, "127.0.0.1": 4}
 
 
 def test_there_are_a_hundred() -> None:
@@ -305,7 +307,7 @@ def test_it_is_answered_by_one_line(cwmb_process: Killable, place: Path, typed: 
     assert ended.errors.count("\n") == 1
     assert MISUSES[typed] in ended.errors
     assert ended.code == next((code for part, code in CODES.items() if part in typed), 2)
-    assert not (place / "new").exists()
+    assert not (place / "new" / "records.jsonl").exists()
     assert (place / "filled" / "mine.txt").read_text() == "precious"
 
 

@@ -151,6 +151,10 @@ def test_a_bad_observation_costs_the_state_part_only(sandbox: Sandbox, space: Sp
         ("(self.o, 1j, False)", "the reward is an object of type complex"),
         ("(self.o, np.zeros(2), False)", "the reward is an array of float64 and shape (2,)"),
         ("(self.o, 1.0, None)", "the done flag is None"),
+        ("(self.o, 1.0, float('nan'))", "the done flag is the float nan"),
+        ("(self.o, 1.0, np.float64('nan'))", "the done flag is an object of type float64"),
+        ("(self.o, np.ones(1) * 1j, False)", "the reward is an array of complex128"),
+        ("(self.o, np.str_('1.0'), False)", "the reward is an object of type str_"),
         ("(self.o, 1.0, 'no')", "the done flag is the str 'no'"),
     ],
 )

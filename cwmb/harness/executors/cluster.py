@@ -11,6 +11,9 @@ from __future__ import annotations
 import os
 import platform
 import signal
+import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -41,6 +44,7 @@ from cwmb.types import Evaluation, Provider, Usage
 
 PULSE = 0.2  # seconds between two looks at what the nodes report
 PATIENCE = 120.0  # seconds without any node after which a run gives up
+REACHING, ANSWERING = 8.0, 20.0  # seconds that a cluster whose address is given has to be reached, and to answer
 LOSSES = 3  # a cell that was lost so often with its node is not begun again
 
 
@@ -369,6 +373,9 @@ def _connected(address: str | None) -> Iterator[None]:
         return
     if address is not None and "://" in address:
         raise CwmbError(f"--address {address} is a Ray client's: start the run on a machine of the cluster, say auto")
+    named = address or os.environ.get("RAY_ADDRESS") or "auto"
+    if ":" in named:
+        _check_address(named)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a cluster that we start reports to nobody
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     with ExitStack() as stack:
@@ -383,6 +390,19 @@ def _connected(address: str | None) -> Iterator[None]:
         for number, handler in handlers.items():  # Ray has put its own in their place
             signal.signal(number, handler)
         yield
+
+
+def _check_address(address: str) -> None:
+    """Raise InfrastructureError where no cluster is at an address: ray.init would wait for it for minutes."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), REACHING).close()
+        asked = [sys.executable, "-m", "ray.scripts.scripts", "status", "--address", address]
+        subprocess.run(asked, capture_output=True, timeout=ANSWERING, check=True)
+    except subprocess.SubprocessError:
+        raise InfrastructureError(f"no Ray cluster at {address}: something else answers there, or nothing") from None
+    except (OSError, ValueError, OverflowError) as error:
+        raise InfrastructureError(f"no Ray cluster at {address} ({error}): start one with 'ray start --head'") from None
 
 
 def _get(reference: Any) -> Any:
