@@ -56,7 +56,7 @@ def evaluate(asked: Wanted) -> set[str]:
     from cwmb.harness.metering import Budget, Interrupted
     from cwmb.harness.run import Configuration, Extent, open_run
     from cwmb.harness.setup import Assignment
-    from cwmb.models.pace import Rate
+    from cwmb.models.openai.pace import Rate
     from cwmb.plugins import STRATEGIES, options, package, strategy
     from cwmb.report import terminal
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from cwmb.errors import ContextExceeded, CwmbError, InfrastructureError
 from cwmb.machine import cores
-from cwmb.models import chat
+from cwmb.models.openai import chat
 from cwmb.types import Reply, Request
 
 CONTEXT = 16384  # tokens of prompt and answer together; less where the model was trained on less

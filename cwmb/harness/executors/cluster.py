@@ -35,7 +35,7 @@ from cwmb.harness.metering import Interrupted
 from cwmb.harness.records import Cell, Record
 from cwmb.harness.run import Run
 from cwmb.harness.setup import Assignment, Setup, Stage
-from cwmb.models.pace import Rate, Turn
+from cwmb.models.openai.pace import Rate, Turn
 from cwmb.sandbox import Sandbox
 from cwmb.types import Evaluation, Provider, Usage
 
@@ -349,12 +349,12 @@ class _KeptTurns:
     keeper: Any
 
     def take(self, tokens: int) -> Turn:
-        """See cwmb.models.pace.Turns."""
+        """See cwmb.models.openai.pace.Turns."""
         turn: Turn = _get(self.keeper.take.remote(tokens))
         return turn
 
     def correct(self, number: int, tokens: int) -> None:
-        """See cwmb.models.pace.Turns."""
+        """See cwmb.models.openai.pace.Turns."""
         self.keeper.correct.remote(number, tokens)
 
 

@@ -16,7 +16,7 @@ from cwmb.harness.metering import Interrupted
 from cwmb.harness.records import Cell
 from cwmb.harness.run import Run
 from cwmb.harness.setup import Assignment, Setup
-from cwmb.models.pace import Minute, Pace, Rate, Turns, paced
+from cwmb.models.openai.pace import Minute, Pace, Rate, Turns, paced
 from cwmb.sandbox import Sandbox
 from cwmb.types import Provider
 

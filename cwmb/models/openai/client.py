@@ -25,8 +25,8 @@ from urllib.parse import urlsplit
 import openai
 
 from cwmb.errors import ContextExceeded, CwmbError, EndpointRefused, InfrastructureError
-from cwmb.models import chat
-from cwmb.models.pace import Pace
+from cwmb.models.openai import chat
+from cwmb.models.openai.pace import Pace
 from cwmb.models.prices import dollars
 from cwmb.types import Reply, Request
 
