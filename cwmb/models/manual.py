@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cwmb.errors import CwmbError, InfrastructureError
-from cwmb.models.openai.chat import estimated_usage
+from cwmb.models.openai.usage import estimated_usage
 from cwmb.models.requests import request_hash
 from cwmb.types import Reply, Request
 

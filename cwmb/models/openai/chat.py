@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import math
-import re
+from collections.abc import Mapping
 from typing import Any
 
-from cwmb.types import Reply, Request, Usage
+from cwmb.models.openai import refusals, thoughts
+from cwmb.models.openai.usage import usage
+from cwmb.models.text import sound
+from cwmb.types import Reply, Request
 
-CHARACTERS_PER_TOKEN = 4  # where nobody counted: the usual rule of thumb for English and code
-
-_THOUGHT = re.compile(r"\s*<think>(.*?)(?:</think>|\Z)", re.DOTALL)
+FAILED = ("error", "network_error", "insufficient_system_resource", "abort", "aborted", "cancelled", "timeout")
+CUT_OFF = ("length", "max_tokens", "max_output_tokens", "model_length", "model_context_window_exceeded")
 
 
 class Malformed(Exception):
@@ -34,73 +35,65 @@ def payload(request: Request) -> dict[str, Any]:
 def reply(data: Any, request: Request) -> Reply:
     """The reply in a chat completion. Its dollars are None: the format does not tell them.
 
-    An endpoint that reports no token counts gets them estimated from the number of characters, prompt and completion
-    alike, and so do hidden thoughts that it shows without counting them.
+    Thoughts are no part of its text. Its finish reason is ``length`` where it was cut off, ``refused`` where the model
+    itself refused, and that of the endpoint otherwise.
 
     Raises:
         Malformed: there is no choice with a message in it.
+        Refused: it tells an error instead.
     """
-    try:
-        choice = data["choices"][0]
-        message = choice["message"]
-        text = _text(message.get("content")) or _text(message.get("refusal"))
-        thought = _text(message.get("reasoning_content")) or _text(message.get("reasoning"))
-    except (KeyError, IndexError, TypeError, AttributeError) as error:
-        raise Malformed(_error_in(data) or "no choices in the answer") from error
-    if not thought and (inline := _THOUGHT.match(text)):
-        thought, text = inline[1], text[inline.end() :]
+    if not isinstance(data, Mapping):
+        raise Malformed("no choices in the answer")
+    choice = _choice(data)
+    reason = _reason(choice)
+    message = choice.get("message")
+    if not isinstance(message, Mapping):
+        if not refusals.stopped_by_a_filter(reason):
+            raise Malformed("no message in the answer")
+        message = {}
+    content = message.get("content")
+    parts = content if isinstance(content, list) else [content]
+    thought, text = thoughts.split(sound("".join(thoughts.flat(p) for p in parts if not thoughts.is_thought(p))))
+    beside = sound(thoughts.of(message))
+    thought = beside if thought in beside else f"{beside}\n{thought}".strip("\n")
+    refusal = sound(thoughts.flat(message.get("refusal")))
+    if not text and (refusal or refusals.stopped_by_a_filter(reason)):
+        text, reason = refusal, reason if refusals.stopped_by_a_filter(reason) else refusals.REFUSED
     return Reply(
         text=text,
-        usage=_usage(data.get("usage"), request, text, thought),
-        finish_reason=str(choice.get("finish_reason") or "stop"),
-        model=str(data.get("model") or ""),
+        usage=usage(data, request, text, thought),
+        finish_reason=reason,
+        model=sound(str(data.get("model") or "")),
+        thoughts=thought,
     )
 
 
-def estimated_usage(request: Request, text: str) -> Usage:
-    """What a call may have cost that nobody counted: a token for every four characters, dollars unknown."""
-    prompt = sum(len(m.content) for m in request.messages)
-    return Usage(1, _tokens(prompt), completion_tokens=_tokens(len(text)), dollars=None, estimated_calls=1)
+def _choice(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The first choice; one that was blocked may be missing. Raises what reply() raises."""
+    choices = data.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    error = data.get("error") or (choice.get("error") if isinstance(choice, Mapping) else None)
+    if error:
+        raise refusals.inside(error, data)
+    if isinstance(choice, Mapping):
+        if (reason := _reason(choice)).lower() in FAILED:
+            raise refusals.inside(f"the answer ended with finish_reason {reason!r}")
+        return choice
+    if why := refusals.blocked(data):
+        return {"finish_reason": why}
+    if data.keys() & {"message", "detail", "msg"}:
+        raise refusals.inside(data)
+    raise Malformed("no choices in the answer")
 
 
-def _usage(data: Any, request: Request, text: str, thought: str) -> Usage:
-    estimate = estimated_usage(request, thought + text)
-    if not isinstance(data, dict):
-        data = {}
-    prompt, completion = (_count(data, f"{kind}_tokens") for kind in ("prompt", "completion"))
-    estimated = int(prompt is None or completion is None)
-    prompt = estimate.prompt_tokens if prompt is None else prompt
-    completion = estimate.completion_tokens if completion is None else completion
-    reasoning = _count(data.get("completion_tokens_details"), "reasoning_tokens")
-    if not reasoning:
-        reasoning = round(completion * len(thought) / max(1, len(thought) + len(text)))
-    cached = _count(data.get("prompt_tokens_details"), "cached_tokens") or 0
-    return Usage(1, prompt, cached, completion, reasoning, dollars=None, estimated_calls=estimated)
-
-
-def _count(data: Any, name: str) -> int | None:
-    value = data.get(name) if isinstance(data, dict) else None
-    return value if isinstance(value, int) and value >= 0 else None
-
-
-def _tokens(characters: int) -> int:
-    return math.ceil(characters / CHARACTERS_PER_TOKEN)
-
-
-def _text(content: Any) -> str:
-    """A message's content: a string, or a list of parts."""
-    if isinstance(content, str):
-        return content
-    if isinstance(content, list):
-        return "".join(_text(part.get("text")) for part in content if isinstance(part, dict))
-    return ""
-
-
-def _error_in(data: Any) -> str:
-    """The message of an error that came with status 200."""
-    error = data.get("error") if isinstance(data, dict) else None
-    message = error.get("message") if isinstance(error, dict) else error
-    return str(message) if message else ""
+def _reason(choice: Mapping[str, Any]) -> str:
+    """Why an answer ended: the endpoint's word, but for those that say that it was cut off."""
+    given = choice.get("finish_reason") or choice.get("stop_reason") or "stop"
+    native = str(choice.get("native_finish_reason") or "")
+    reason = sound(str(given.get("type") if isinstance(given, Mapping) else given))
+    if refusals.stopped_by_a_filter(native) and not refusals.stopped_by_a_filter(reason):
+        return sound(native)
+    return "length" if reason.lower() in CUT_OFF else reason
 
 
 def _encodable(text: str) -> str:
