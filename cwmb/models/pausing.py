@@ -14,16 +14,18 @@ from contextvars import ContextVar
 Pause = Callable[[float, str], None]
 """Waits so many seconds, and says why. Raises what ends the wait."""
 
-_pause: ContextVar[Pause | None] = ContextVar("pause", default=None)
+
+def sleep(seconds: float, _: str) -> None:
+    """Wait, unseen."""
+    time.sleep(seconds)
+
+
+_pause: ContextVar[Pause] = ContextVar("pause", default=sleep)
 
 
 def pause(seconds: float, why: str) -> None:
     """Wait; why: in one line, what for."""
-    how = _pause.get()
-    if how is None:
-        time.sleep(seconds)
-    else:
-        how(seconds, why)
+    _pause.get()(seconds, why)
 
 
 @contextmanager

@@ -23,7 +23,6 @@ PAST = email.utils.formatdate(time.time() - 500, usegmt=True)
     [{"retry-after": value} for value in ("0", "0.0", "-5", PAST, "nan", "inf", "soon", "", "0.01")]
     + [{"retry-after-ms": value} for value in ("0", "1", "-3", "x")]
     + [{}],
-    ids=str,
 )
 def test_no_wait_is_shorter_than_the_back_off(headers: dict[str, str]) -> None:
     with endpoint([status(429, headers=headers)]) as asked, pytest.raises(InfrastructureError):

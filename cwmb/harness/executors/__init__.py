@@ -34,6 +34,10 @@ class Display(Protocol):
         """Its search has advanced."""
         ...
 
+    def waits(self, cell: Cell, why: str) -> None:
+        """Its model waits, until it goes on."""
+        ...
+
     def finish(self, cell: Cell, record: Record) -> None:
         """It has ended."""
         ...

@@ -338,6 +338,10 @@ class _Reporter:
         brief = replace(best, mistakes=()) if best else None
         self.keeper.tell.remote("search", cell, calls=calls, best=brief, usage=usage)
 
+    def waits(self, cell: Cell, why: str) -> None:
+        """See Display."""
+        self.keeper.tell.remote("waits", cell, why)
+
     def finish(self, cell: Cell, record: Record) -> None:
         """Said by whoever sent the cell here."""
 

@@ -43,6 +43,12 @@ def threads(
 
 def run_cell(setup: Setup, cell: Cell, folder: Path, display: Display, stop: Event, journal: Append = append) -> Ended:
     """Run a cell. journal: appends to its ledger. Raises what CellRun.run() raises."""
+
+    def pause(seconds: float, why: str) -> None:
+        display.waits(cell, why)
+        if stop.wait(seconds):
+            raise Interrupted
+
     cell_run = CellRun(
         setup=setup,
         spec=environment(cell.environment),
@@ -51,6 +57,7 @@ def run_cell(setup: Setup, cell: Cell, folder: Path, display: Display, stop: Eve
         stopping=stop.is_set,
         watch=lambda **progress: display.search(cell, **progress),
         stage=lambda stage: display.stage(cell, stage),
+        pause=pause,
         journal=journal,
     )
     record = cell_run.run()
