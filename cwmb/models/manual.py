@@ -2,8 +2,8 @@
 
 Each prompt is written to a numbered file (``0001.prompt.md``); the answer is whatever is then saved beside it
 (``0001.answer.md``). Several cells may wait at once. A run that is started again finds its earlier prompts, and their
-answers, by the hash in their first line. Records say who answered: NAME, else what the folder is called; never where it is.
-Tokens that nobody counted are estimated.
+answers, by the hash in their first line. Records say who answered: NAME, else what the folder is called; never where it
+is. Tokens that nobody counted are estimated.
 """
 
 from __future__ import annotations
