@@ -104,7 +104,7 @@ def test_odd_answers_are_the_models_own(cwmb_process: Killable, tmp_path: Path) 
     assert record["provenance"]["reported_models"] == ["", "another", "scripted"]
 
 
-PROGRAM = answer(
+PROGRAM = (
     "```python\nclass Environment:\n    def set_state(self, o):\n        self.o = o\n\n"
     "    def step(self, a):\n        return self.o, -1.0, False\n```"
 )
@@ -121,6 +121,13 @@ def record_of(out: Path) -> dict[str, Any]:
     return record
 
 
+def first_call(out: Path) -> dict[str, Any]:
+    """The reply of a run's first call, as its ledger has it."""
+    lines = (out / "cells/CliffWalking-v0/seed-0/ledger.jsonl").read_text().splitlines()
+    value: dict[str, Any] = next(json.loads(line) for line in lines if '"type": "call"' in line)["value"]
+    return value
+
+
 def scripted(cwmb_process: Killable, out: Path, script: list[Behaviour], calls: int, *more: object) -> Ended:
     """A run whose requests get these answers in turn, the last one again and again."""
     endpoint = Endpoint(lambda body: script[min(len(endpoint.server.bodies), len(script)) - 1])
@@ -134,7 +141,9 @@ def test_refusals_are_the_models_own_and_the_search_goes_on(cwmb_process: Killab
     filtered = status(400, "The prompt set off the content management policy.", code="content_filter")
     stopped = answer("", finish_reason="content_filter")
     out = tmp_path / "run"
-    ended = scripted(cwmb_process, out, [filtered, stopped, answer(None, message={"refusal": "No."}), PROGRAM], 4)
+    ended = scripted(
+        cwmb_process, out, [filtered, stopped, answer(None, message={"refusal": "No."}), answer(PROGRAM)], 4
+    )
     assert ended.code == 0, ended.errors
     record = record_of(out)
     assert (record["state"], record["answers"]) == ("done", {"refused": 3, "program": 1})
@@ -159,7 +168,7 @@ def test_a_window_that_is_too_small_is_seen(cwmb_process: Killable, tmp_path: Pa
         limit, calls = body["max_tokens"], len({b["seed"] for b in endpoint.server.bodies})
         window, prompt = 3000, 2000 if calls < 3 else 4000
         if prompt + limit <= window:
-            return PROGRAM
+            return answer(PROGRAM)
         says = f"maximum context length is {window} tokens and your request has {prompt} input tokens, {limit} output"
         return status(400, says)
 
@@ -179,7 +188,7 @@ def test_a_window_that_is_too_small_is_seen(cwmb_process: Killable, tmp_path: Pa
 def test_errors_inside_answers_are_infrastructure(cwmb_process: Killable, tmp_path: Path) -> None:
     upstream = {"code": 502, "message": "Upstream provider went away"}
     fault = json_body({"choices": [{"finish_reason": "error", "message": {"content": ""}, "error": upstream}]})
-    ended = scripted(cwmb_process, tmp_path / "run", [PROGRAM, fault], 2)
+    ended = scripted(cwmb_process, tmp_path / "run", [answer(PROGRAM), fault], 2)
     assert ended.code == 4
     record = record_of(tmp_path / "run")
     assert (record["state"], record["test"]) == ("infrastructure", None)
@@ -192,20 +201,14 @@ def test_errors_inside_answers_are_infrastructure(cwmb_process: Killable, tmp_pa
 
 
 def test_a_program_in_thoughts_and_nowhere_else(cwmb_process: Killable, tmp_path: Path) -> None:
-    code = "```python\nclass Environment:\n    def set_state(self, o): self.o = o\n    def step(self, a): return 0, -1.0, False\n```"
     out = tmp_path / "run"
-    ended = scripted(cwmb_process, out, [answer(None, message={"reasoning_content": code})], 1)
+    ended = scripted(cwmb_process, out, [answer(None, message={"reasoning_content": PROGRAM})], 1)
     assert ended.code == 0, ended.errors
     record = record_of(out)
     assert record["answers"] == {"program": 1}
     assert record["provenance"]["programs_in_thoughts"] == 1
     assert "in 1 of 1 calls the program stood in the model's thoughts and nowhere else." in ended.output
-    assert (
-        "class Environment"
-        in json.loads((out / "cells/CliffWalking-v0/seed-0/ledger.jsonl").read_text().splitlines()[0])["value"][
-            "thoughts"
-        ]
-    )
+    assert "class Environment" in first_call(out)["thoughts"]
 
 
 def test_half_a_surrogate_pair_is_nowhere(cwmb_process: Killable, tmp_path: Path) -> None:
@@ -213,16 +216,8 @@ def test_half_a_surrogate_pair_is_nowhere(cwmb_process: Killable, tmp_path: Path
     fault = answer("a\ud800b", message={"reasoning_content": "\udfff"}, model="m\ud800")
     ended = scripted(cwmb_process, out, [fault], 1)
     assert ended.code == 0, ended.errors
-    [call] = [
-        json.loads(line)
-        for line in (out / "cells/CliffWalking-v0/seed-0/ledger.jsonl").read_text().splitlines()
-        if '"type": "call"' in line
-    ]
-    assert (call["value"]["text"], call["value"]["thoughts"], call["value"]["model"]) == (
-        "a\ufffdb",
-        "\ufffd",
-        "m\ufffd",
-    )
+    call = first_call(out)
+    assert (call["text"], call["thoughts"], call["model"]) == ("a\ufffdb", "\ufffd", "m\ufffd")
 
 
 @pytest.mark.parametrize(
