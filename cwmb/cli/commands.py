@@ -131,8 +131,8 @@ def _say_what_failed(console: Console, records: Sequence[Record]) -> None:
     for record in records:
         for kind, what in (("context_exceeded", "did not fit into the context window"), ("refused", "were refused")):
             if number := record.answers.get(kind):
-                line = f"{record.environment} seed {record.seed}: {number} of {record.usage.calls} prompts {what}"
-                console.print(line, highlight=False, soft_wrap=True)
+                message = f"{record.environment} seed {record.seed}: {number} of {record.usage.calls} prompts {what}"
+                console.print(line(message), highlight=False, markup=False, soft_wrap=True)
     failed = [r for r in records if r.state != "done"]
     for record in failed:
         message = f"{record.environment} seed {record.seed}: {record.failure.message if record.failure else ''}"

@@ -72,8 +72,8 @@ class RunProgress:
         with self._lock:
             row = self._running[cell]
             new, row.waiting = row.waiting != why, why
-        if new and not self._console.is_terminal:
-            self._console.print(f"{_name(cell)}: {why}", highlight=False, markup=False, soft_wrap=True)
+        if new and not self._is_live:
+            self._console.print(line(f"{_name(cell)}: {why}"), highlight=False, markup=False, soft_wrap=True)
 
     def finish(self, cell: Cell, record: Record) -> None:
         """Take it off the table; say in one line how it ended."""
@@ -101,7 +101,7 @@ class RunProgress:
                     f"{row.usage.prompt_tokens + row.usage.completion_tokens:,}",
                     f"{time.monotonic() - row.since:.0f} s",
                 )
-            waiting = [Text(f"{_name(cell)}: {row.waiting}", "dim") for cell, row in rows if row.waiting]
+            waiting = [Text(line(f"{_name(cell)}: {row.waiting}"), "dim") for cell, row in rows if row.waiting]
         return Group(table, *waiting, self._bar)
 
 

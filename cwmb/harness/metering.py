@@ -22,8 +22,8 @@ from cwmb.models.extraction import extract
 from cwmb.models.openai.refusals import REFUSED, stopped_by_a_filter
 from cwmb.models.pausing import Pause, pausing, sleep
 from cwmb.models.requests import request_hash
-from cwmb.models.text import sound
 from cwmb.seeds import Purpose, number
+from cwmb.text import sound
 from cwmb.types import Completion, Evaluation, Failure, Program, Prompt, Provider, Reply, Request, Sampling, Usage
 
 CONTEXT_EXCEEDED = "context_exceeded"

@@ -19,7 +19,7 @@ from cwmb.errors import CwmbError, InfrastructureError
 from cwmb.models.openai.usage import estimated_usage
 from cwmb.models.pausing import pause
 from cwmb.models.requests import request_hash
-from cwmb.models.text import sound
+from cwmb.text import sound
 from cwmb.types import Reply, Request
 
 _NUMBERED = re.compile(r"(\d+)\.prompt\.md")

@@ -7,7 +7,7 @@ from typing import Any
 
 from cwmb.models.openai import refusals, thoughts
 from cwmb.models.openai.usage import usage
-from cwmb.models.text import sound
+from cwmb.text import sound
 from cwmb.types import Reply, Request
 
 FAILED = ("error", "network_error", "insufficient_system_resource", "abort", "aborted", "cancelled", "timeout")

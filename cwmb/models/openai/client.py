@@ -30,7 +30,7 @@ from cwmb.models.openai.usage import estimated_usage
 from cwmb.models.openai.waiting import LONGEST_RETRY_AFTER, asked_to_wait, back_off
 from cwmb.models.pausing import pause
 from cwmb.models.prices import dollars
-from cwmb.models.text import sound
+from cwmb.text import line, sound
 from cwmb.types import Reply, Request, Usage
 
 CONNECT = 30.0  # seconds until a connection must stand
@@ -207,8 +207,7 @@ class OpenAI:
         return InfrastructureError(f"{self.name} at {self._at.host}: {self._one_line(trouble)}")
 
     def _one_line(self, text: str) -> str:
-        line = self._redacted(" ".join(sound(text).split()))
-        return line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}…"
+        return line(self._redacted(sound(text)), LONGEST_LINE)
 
     def _redacted(self, text: str) -> str:
         """Text without the key; one of a few letters (``none``) is no secret."""

@@ -14,7 +14,7 @@ from html import unescape
 from http import HTTPStatus
 from typing import Any
 
-from cwmb.models.text import sound
+from cwmb.text import sound
 
 REFUSED = "refused"  # the finish reason of an answer that is none, as a filter or the model itself refused
 # Dropped in this order.
