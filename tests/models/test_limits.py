@@ -194,3 +194,20 @@ def test_a_rate_limit_in_tokens_is_no_window() -> None:
     with endpoint([status(429, says, headers={"retry-after": "3"}), answer("four")]) as asked:
         assert asked.complete().text == "four"
         assert len(asked.waits) == 1
+
+
+BUSY = {
+    "a queue": status(503, "the request queue is too long, try again later"),
+    "a slow request": status(504, "the request took too long"),
+    "inside an answer": json_body({"error": {"message": "input processing took too long"}}),
+    "a limit by the minute": status(429, "max_tokens and the prompt exceed your limit of tokens per minute"),
+    "a parameter's name": status(500, "temperature of the machine too high, seed lost"),
+}
+
+
+@pytest.mark.parametrize("fault", BUSY.values(), ids=BUSY)
+def test_what_only_sounds_like_it_is_tried_again(fault: Behaviour) -> None:
+    with endpoint([fault, answer("four")]) as asked:
+        reply = asked.complete()
+        assert (reply.text, reply.reduced_to, reply.dropped) == ("four", None, ())
+        assert len(asked.waits) == 1

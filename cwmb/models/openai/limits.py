@@ -18,12 +18,14 @@ _NUMBER = r"(\d+)"
 _WINDOW = re.compile(
     r"""context[ _-]?(length|size|window|limit) | max(imum)?[ _](context|prompt|model|sequence|seq)[ _]len
     | token[ ]limit | model'?s?[ ]context
-    | (prompt|inputs?|messages?|request)\b[^.]{0,60}\b(too[ ](long|large)|longer[ ]than|exceeds?|less[ ]than)
+    | (prompt|inputs?|messages?)\b[^.]{0,60}\b(too[ ](long|large)|longer[ ]than|exceeds?|less[ ]than)
+    | request([ ]entity)?([ ]is)?[ ]too[ ](long|large)
     | exceed_context | too[ ]many[ ](input[ ]|prompt[ ])?tokens | tokens?[ ](count|overall)\b.{0,60}(exceed|large|long)
     | inputs?`?[ ]tokens[ ]?\+ | reduce[ ](the|your)[ ](length|prompt|messages?|input) | range[ ]of[ ]input[ ]length
     | max_tokens[ ]must[ ]be[ ]at[ ]least[ ]1,[ ]got[ ]-""",
     re.VERBOSE | re.IGNORECASE,
 )
+_WINDOW_BY_NAME = re.compile(r"context[ _-]?(length|size|window)|exceed_context|maximum (model|prompt) length", re.I)
 _PROMPT_ALONE = re.compile(
     r"""(prompt|inputs?`?|messages?|request)\b.{0,60}\b(too[ ](long|large)|longer[ ]than|exceeds?|less[ ]than)
     | exceed_context | too[ ]many[ ](input|prompt)[ ]tokens | input[ ]token[ ]count | input[ ]length""",
@@ -57,8 +59,9 @@ _EQUATION = rf"{_NUMBER} \+ {_NUMBER} > {_NUMBER}"  # prompt, answer, window
 def of_the_window(refusal: Refusal) -> bool:
     """Whether prompt and answer together, or the prompt alone, are too long for the model."""
     told = f"{refusal.codes} {refusal.words}"
-    speaks = refusal.status not in (401, 402, 404, 429) and not _BY_THE_MINUTE.search(told)
-    return speaks and bool(_WINDOW.search(told))
+    if refusal.status in (401, 402, 404, 408, 429) or _BY_THE_MINUTE.search(told):
+        return False
+    return bool((_WINDOW if refusal.status < 500 else _WINDOW_BY_NAME).search(told))
 
 
 def of_answers(refusal: Refusal) -> bool:

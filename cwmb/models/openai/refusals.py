@@ -87,6 +87,8 @@ class Refusal:
 
     def refused_parameter(self, sent: Mapping[str, Any]) -> str | None:
         """The optional parameter that it is about."""
+        if self.status not in (400, 422):
+            return None
         names = [name for name in OPTIONAL if name in sent]
         if self.param in names:
             return self.param
