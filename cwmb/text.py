@@ -33,6 +33,11 @@ def line(text: str, longest: int = LONGEST) -> str:
     return shown if len(shown) <= longest else f"{shown[: longest - 1]}…"
 
 
+def sound(text: str) -> str:
+    """Text without halves of surrogate pairs: two that belong together are joined, others replaced."""
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def in_markdown(text: str) -> str:
     """One line of Markdown (a table's cell, too) that shows the text and does nothing."""
     return _MARKDOWN.sub(r"\\\1", line(text)).replace("\\<", "&lt;").replace("\\>", "&gt;")

@@ -125,6 +125,7 @@ FailureKind = Literal[
     "stateful",  # predictions differ in a fresh process: knowledge was carried between transitions
     "too_large",
     "context_exceeded",
+    "refused",  # by a content filter, or by the model itself
     "strategy_error",  # the strategy itself raised
     # not the model's fault: never counted as a score
     "infrastructure",
@@ -294,13 +295,20 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """A provider's answer. model: the name that the endpoint reports; dropped: parameters that it refused."""
+    """A provider's answer.
+
+    finish_reason: the endpoint's, ``length`` where the answer was cut off; model: the name that the endpoint reports;
+    dropped: parameters that it refused; thoughts: what the model said to itself, no part of the text; reduced_to: the
+    new tokens that the endpoint granted, where these were fewer than it was asked for.
+    """
 
     text: str
     usage: Usage
     finish_reason: str = "stop"
     model: str = ""
     dropped: tuple[str, ...] = ()
+    thoughts: str = ""
+    reduced_to: int | None = None
 
 
 @dataclass(frozen=True)
@@ -308,7 +316,8 @@ class Completion:
     """A metered reply. index counts a cell's calls from 0.
 
     program: what was found in the text; failure: why it can't be used, if so. A syntax error has both, so that a
-    strategy can ask for a fix; where there is no code there is no program.
+    strategy can ask for a fix; where there is no code there is no program. in_thoughts: whether the program stood in
+    the model's thoughts, and nowhere else.
     """
 
     index: int
@@ -317,10 +326,14 @@ class Completion:
     failure: Failure | None
     usage: Usage
     finish_reason: str
+    in_thoughts: bool = False
 
 
 class Provider(Protocol):
-    """A language model behind an API (entry-point group ``cwmb.models``, called with the text after the colon)."""
+    """A language model behind an API (entry-point group ``cwmb.models``, called with the text after the colon).
+
+    name: what records call it: no path, no secret. Where it waits, it does so by ``cwmb.models.pausing.pause``.
+    """
 
     name: str
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from cwmb.report.render import FORMATS, render, text
 from cwmb.report.table import Column, Table
-from cwmb.text import LONGEST, in_csv, in_html, in_markdown, line, printable
+from cwmb.text import LONGEST, in_csv, in_html, in_markdown, line, printable, sound
 
 ANY = st.text(st.characters())  # lone surrogates, too
 HOSTILE = [
@@ -91,3 +91,11 @@ def test_tables_show_a_hostile_name_as_text(name: str, format_: str) -> None:
         assert "](" not in shown.replace("\\](", "")
     elif format_ == "latex":
         assert "\\input" not in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("a\ud800b", "a\ufffdb"), ("\ud83d\ude00", "\U0001f600"), ("\ufeffa\udfff", "\ufeffa\ufffd"), ("plain", "plain")],
+)
+def test_halves_of_surrogate_pairs_are_joined_or_replaced(text: str, expected: str) -> None:
+    assert sound(text) == expected

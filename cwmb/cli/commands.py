@@ -56,7 +56,7 @@ def evaluate(asked: Wanted) -> set[str]:
     from cwmb.harness.metering import Budget, Interrupted
     from cwmb.harness.run import Configuration, Extent, open_run
     from cwmb.harness.setup import Assignment
-    from cwmb.models.pace import Rate
+    from cwmb.models.openai.pace import Rate
     from cwmb.plugins import STRATEGIES, options, package, strategy
     from cwmb.report import terminal
 
@@ -71,7 +71,7 @@ def evaluate(asked: Wanted) -> set[str]:
     configuration = Configuration(
         strategy=asked.strategy,
         options=plain,
-        model=asked.model,
+        model=provider.name,
         protocol=asked.protocol,
         protocol_sha256=rules_of.checksum,
         budget=budget,
@@ -128,6 +128,11 @@ def _check_data(environments: Sequence[str], descriptions: str) -> None:
 
 
 def _say_what_failed(console: Console, records: Sequence[Record]) -> None:
+    for record in records:
+        for kind, what in (("context_exceeded", "did not fit into the context window"), ("refused", "were refused")):
+            if number := record.answers.get(kind):
+                message = f"{record.environment} seed {record.seed}: {number} of {record.usage.calls} prompts {what}"
+                console.print(line(message), highlight=False, markup=False, soft_wrap=True)
     failed = [r for r in records if r.state != "done"]
     for record in failed:
         message = f"{record.environment} seed {record.seed}: {record.failure.message if record.failure else ''}"

@@ -1,4 +1,4 @@
-"""What a person sees while cells run: a live table on a terminal, one line per finished cell elsewhere."""
+"""What a person sees while cells run: a live table on a terminal; everywhere, what their models wait for."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from rich.live import Live
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from cwmb.harness.records import Cell, Record
 from cwmb.harness.setup import Stage
@@ -57,14 +58,22 @@ class RunProgress:
     def stage(self, cell: Cell, stage: Stage) -> None:
         """Show what it does."""
         with self._lock:
-            self._running[cell].stage = stage
+            self._running[cell].stage, self._running[cell].waiting = stage, ""
 
     def search(self, cell: Cell, *, calls: int, best: Evaluation | None, usage: Usage) -> None:
         """Show how far its search is."""
         with self._lock:
             row = self._running[cell]
             row.stage = Stage("search", calls, row.stage.of)
-            row.best, row.usage = best, usage
+            row.best, row.usage, row.waiting = best, usage, ""
+
+    def waits(self, cell: Cell, why: str) -> None:
+        """Show what its model waits for; where nothing is live, in a line for each thing that it waits for."""
+        with self._lock:
+            row = self._running[cell]
+            new, row.waiting = row.waiting != why, why
+        if new and not self._is_live:
+            self._console.print(line(f"{_name(cell)}: {why}"), highlight=False, markup=False, soft_wrap=True)
 
     def finish(self, cell: Cell, record: Record) -> None:
         """Take it off the table; say in one line how it ended."""
@@ -81,7 +90,8 @@ class RunProgress:
         for name in ("environment", "seed", "now", "", "best train", "tokens", "time"):
             table.add_column(name, justify="left" if name in ("environment", "now") else "right")
         with self._lock:
-            for cell, row in sorted(self._running.items()):
+            rows = sorted(self._running.items())
+            for cell, row in rows:
                 table.add_row(
                     cell.environment,
                     str(cell.seed),
@@ -91,7 +101,8 @@ class RunProgress:
                     f"{row.usage.prompt_tokens + row.usage.completion_tokens:,}",
                     f"{time.monotonic() - row.since:.0f} s",
                 )
-        return Group(table, self._bar)
+            waiting = [Text(line(f"{_name(cell)}: {row.waiting}"), "dim") for cell, row in rows if row.waiting]
+        return Group(table, *waiting, self._bar)
 
 
 class _Row:
@@ -100,6 +111,11 @@ class _Row:
         self.stage = Stage("search")
         self.best: Evaluation | None = None
         self.usage = Usage()
+        self.waiting = ""
+
+
+def _name(cell: Cell) -> str:
+    return f"{cell.environment} seed {cell.seed}"
 
 
 def _spent(usage: Usage) -> str:

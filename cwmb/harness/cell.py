@@ -18,6 +18,7 @@ from cwmb.harness.scores import anytime, score
 from cwmb.harness.search import described, search, write_search
 from cwmb.harness.setup import Job, Setup, Stage
 from cwmb.judging.judge import Judge
+from cwmb.models.pausing import Pause, sleep
 from cwmb.types import SPLITS, Failure
 
 
@@ -25,7 +26,7 @@ from cwmb.types import SPLITS, Failure
 class CellRun:
     """Runs one cell in its folder. Everything that costs something goes through the ledger, so that it can go on.
 
-    journal: appends to the ledger.
+    pause: how a provider waits; journal: appends to the ledger.
     """
 
     setup: Setup
@@ -35,6 +36,7 @@ class CellRun:
     stopping: Callable[[], bool]
     watch: Watcher
     stage: Callable[[Stage], None]
+    pause: Pause = sleep
     journal: Append = append
 
     def run(self) -> Record:
@@ -47,7 +49,7 @@ class CellRun:
             CwmbError: no cell can go on (damaged data, a budget that cannot be held).
         """
         ledger = Ledger(self.folder, self.journal)
-        self.meter = Meter(self.setup.budget, self.stopping, self.watch)
+        self.meter = Meter(self.setup.budget, self.stopping, self.watch, self.pause)
         try:
             outcome = self._outcome(ledger)
         except StorageError:

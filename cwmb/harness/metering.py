@@ -19,8 +19,11 @@ from cwmb.errors import BudgetExhausted, ContextExceeded, CwmbError
 from cwmb.harness.ledger import Ledger
 from cwmb.harness.records import Limit
 from cwmb.models.extraction import extract
+from cwmb.models.openai.refusals import REFUSED, stopped_by_a_filter
+from cwmb.models.pausing import Pause, pausing, sleep
 from cwmb.models.requests import request_hash
 from cwmb.seeds import Purpose, number
+from cwmb.text import sound
 from cwmb.types import Completion, Evaluation, Failure, Program, Prompt, Provider, Reply, Request, Sampling, Usage
 
 CONTEXT_EXCEEDED = "context_exceeded"
@@ -80,13 +83,14 @@ class Watcher(Protocol):
 class Meter:
     """The counters of one cell, shared by its model and its scorer.
 
-    seconds: see Budget; limit: the first budget on account of which something was refused; trouble: what went wrong
-    while something was asked or journaled, and it was not the strategy's fault.
+    pause: how a provider waits; seconds: see Budget; limit: the first budget on account of which something was refused;
+    trouble: what went wrong while something was asked or journaled, and it was not the strategy's fault.
     """
 
     budget: Budget
     stopping: Callable[[], bool]
     watch: Watcher
+    pause: Pause = sleep
     asked: list[Asked] = field(default_factory=list)
     scored: list[Scored] = field(default_factory=list)
     usage: Usage = field(default_factory=Usage)
@@ -220,9 +224,11 @@ class MeteredModel:
 
     def _ask(self, request: Request) -> Reply:
         try:
-            return self.provider.complete(request)
+            with pausing(self.meter.pause):
+                reply = self.provider.complete(request)
         except ContextExceeded as error:
-            return Reply(text=str(error), usage=Usage(calls=1), finish_reason=CONTEXT_EXCEEDED)
+            reply = Reply(text=str(error), usage=Usage(calls=1), finish_reason=CONTEXT_EXCEEDED)
+        return replace(reply, text=sound(reply.text), thoughts=sound(reply.thoughts))
 
 
 def _extra(prompt: Prompt, request: Request) -> Mapping[str, object]:
@@ -237,11 +243,20 @@ def _extra(prompt: Prompt, request: Request) -> Mapping[str, object]:
 def _completion(index: int, prompt: Prompt, reply: Reply) -> Completion:
     program: Program | None
     failure: Failure | None
+    in_thoughts = False
     if reply.finish_reason == CONTEXT_EXCEEDED:
         program, failure = None, Failure("context_exceeded", reply.text)
+    elif reply.finish_reason == REFUSED:
+        program, failure = None, Failure("refused", reply.text or "the model refused to answer")
     else:
         program, failure = extract(reply.text, prompt.prefix)
-    return Completion(index, reply.text, program, failure, reply.usage, reply.finish_reason)
+        if program is None and reply.thoughts:
+            thought, fault = extract(reply.thoughts, prompt.prefix)
+            if thought is not None and fault is None:
+                program, failure, in_thoughts = thought, None, True
+        if program is None and stopped_by_a_filter(reply.finish_reason):
+            failure = Failure("refused", f"the answer was stopped: {reply.finish_reason}")
+    return Completion(index, reply.text, program, failure, reply.usage, reply.finish_reason, in_thoughts)
 
 
 @dataclass(frozen=True)

@@ -23,10 +23,10 @@ from cwmb.harness import provenance
 from cwmb.harness.files import dumps, write_whole
 from cwmb.judging.horizon import Horizon
 from cwmb.models import prompts
-from cwmb.types import Evaluation, Failure, Program, Reply, Usage
+from cwmb.types import Evaluation, Failure, Program, Usage
 
 if TYPE_CHECKING:
-    from cwmb.harness.metering import Meter
+    from cwmb.harness.metering import Asked, Meter
     from cwmb.harness.setup import Setup
 
 SCHEMA = 1
@@ -105,7 +105,11 @@ class Anytime:
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where a number comes from."""
+    """Where a number comes from.
+
+    reduced_limits: calls for which an endpoint granted fewer new tokens than the protocol asks for;
+    programs_in_thoughts: calls whose program stood in the model's thoughts and nowhere else.
+    """
 
     cwmb: str
     commit: str | None
@@ -126,6 +130,8 @@ class Provenance:
     sampling: dict[str, Any]
     dropped_parameters: list[str]
     reported_models: list[str]
+    reduced_limits: int = 0
+    programs_in_thoughts: int = 0
 
 
 State = Literal["done", "failed", "infrastructure"]
@@ -201,9 +207,9 @@ def record(setup: Setup, spec: EnvironmentSpec, seed: int, meter: Meter, outcome
         schema=SCHEMA,
         strategy=setup.strategy_name,
         options=setup.options,
-        model=setup.model_name,
+        model=setup.provider.name,
         # Also where the answers are replayed from a ledger.
-        simulated=any(a.reply.model == SIMULATED for a in asked) or setup.model_name.split(":")[0] == SIMULATED,
+        simulated=any(a.reply.model == SIMULATED for a in asked) or setup.provider.name.split(":")[0] == SIMULATED,
         environment=spec.id,
         group=spec.group,
         seed=seed,
@@ -224,11 +230,11 @@ def record(setup: Setup, spec: EnvironmentSpec, seed: int, meter: Meter, outcome
         prompts=dict(Counter(a.prompt.kind for a in asked)),
         answers=dict(Counter(a.completion.failure.kind if a.completion.failure else "program" for a in asked)),
         failure=outcome.failure,
-        provenance=_provenance(setup, spec, [a.reply for a in asked]),
+        provenance=_provenance(setup, spec, asked),
     )
 
 
-def _provenance(setup: Setup, spec: EnvironmentSpec, replies: Sequence[Reply]) -> Provenance:
+def _provenance(setup: Setup, spec: EnvironmentSpec, asked: Sequence[Asked]) -> Provenance:
     commit, dirty = provenance.commit()
     versions = provenance.versions()
     return Provenance(
@@ -249,8 +255,10 @@ def _provenance(setup: Setup, spec: EnvironmentSpec, replies: Sequence[Reply]) -
         prompts_sha256=prompts.checksum(),
         strategy_package=setup.strategy_package,
         sampling=asdict(setup.protocol.sampling),
-        dropped_parameters=sorted({p for r in replies for p in r.dropped}),
-        reported_models=sorted({r.model for r in replies}),
+        dropped_parameters=sorted({p for a in asked for p in a.reply.dropped}),
+        reported_models=sorted({a.reply.model for a in asked}),
+        reduced_limits=sum(a.reply.reduced_to is not None for a in asked),
+        programs_in_thoughts=sum(a.completion.in_thoughts for a in asked),
     )
 
 

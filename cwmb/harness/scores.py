@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from statistics import mode
+
 import numpy as np
 
 from cwmb.benchmark.baselines import baselines
@@ -21,7 +23,7 @@ def score(job: Job, program: Program | None, split: Split) -> Score:
     bounds = getattr(baselines(job.setup.protocol.name).of(job.spec.id), split)
     ceiling = bounds.ceiling if bounds and bounds.data_sha256 == dataset(job.spec, split)[1] else None
     if program is None:
-        nothing = Evaluation(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, len(truth), Failure("no_code", "no program was found"))
+        nothing = Evaluation(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, len(truth), _why_none(job))
         return beside_bounds(nothing, floor, ceiling)
     index = 2 * _index(job, program) + (split == "test")
     key = f"{split}:{program.hash}"
@@ -40,6 +42,15 @@ def _anytime(job: Job, calls: int) -> Anytime:
     if best is None:
         return Anytime(calls, None, 0.0, None)
     return Anytime(calls, best.program.hash, best.evaluation.accuracy, score(job, best.program, "test"))
+
+
+def _why_none(job: Job) -> Failure:
+    """Why there is no program: what happened to most calls, where they never got to an answer."""
+    failures = [a.completion.failure for a in job.meter.asked if a.completion.failure]
+    kind = mode(f.kind for f in failures) if failures else "no_code"
+    if kind not in ("context_exceeded", "refused"):
+        return Failure("no_code", "no program was found")
+    return next(f for f in failures if f.kind == kind)
 
 
 def _judged(job: Job, program: Program, split: Split, floor: float, ceiling: float | None) -> Score:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from textwrap import dedent
 
+from cwmb.models.openai import thoughts
 from cwmb.types import Failure, Program
 
 MAX_BYTES = 64 << 10  # of a program's source
@@ -18,23 +19,27 @@ _MAX_STARTS = 8  # lines tried as the beginning of code without a fence
 _MAX_ENDS = 6  # fences tried as the end of a block: a docstring may contain some
 
 _FENCE = re.compile(r"`{3,}|~{3,}|\[/?PYTHON\]")
-_THOUGHT = re.compile(r"<(think|thinking|reasoning)>.*?(</\1>|\Z)", re.DOTALL | re.IGNORECASE)
-_THOUGHT_END = re.compile(r"</(think|thinking|reasoning)>", re.IGNORECASE)
 _QUOTE = re.compile(r"^[ \t]*> ?", re.MULTILINE)
-_ENVIRONMENT = re.compile(r"^[ \t>]*class[ \t]+Environment\b", re.MULTILINE)
+_ENVIRONMENT = re.compile(r"^[ \t>]*(?:class[ \t]+Environment\b|Environment[ \t]*(?::[^=\n]*)?=[^=])", re.MULTILINE)
 _STATEMENT = re.compile(
-    r"[ \t]*(?:(?:import|from|class|def)[ \t]+\w|@\w|#|\"\"\"|'''|self\.\w|[A-Za-z_]\w*[ \t]*=[^=])"
+    r"""[ \t]*(?:(?:import|from|class|def)[ \t]+\w|@\w|\#|\"\"\"|'''|self\.\w|[A-Za-z_]\w*[ \t]*=[^=]
+    |try:|(?:if|for|with)\b.*:\s*$)""",
+    re.VERBOSE,
 )
-_DEFINITION = re.compile(r"(?:async |def |class |@|import |from |if __name__)")
+_DEFINITION = re.compile(r"(?:async |def |class |@|import |from |if __name__|try:|except\b|else:|finally:)")
+# Characters that chat windows put into code and Python cannot read: those that nobody sees, and spaces.
+_UNSEEN = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
+_SPACE = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 
 _parsing = threading.Lock()  # the warning filters that are changed while parsing belong to the whole process
 
 
 def extract(text: str, prefix: str = "") -> tuple[Program | None, Failure | None]:
-    """The program in an answer: of the blocks that define ``Environment`` and parse, the last complete one.
+    """The program in an answer: of the blocks that bind ``Environment`` and parse, the last complete one.
 
-    A program that does not start with the lines of prefix (blank lines and trailing whitespace aside) gets them put
-    before it. Never raises.
+    What the sandbox can load is a program, however it binds the name. One that does not start with the lines of prefix
+    (blank lines and trailing whitespace aside) gets them put before it. Characters that nobody sees and odd spaces are
+    taken out where there is no program with them. Never raises.
 
     Returns:
         (program, None); or (None, failure) of kind ``no_code`` or ``too_large``; or both for a ``syntax_error``, so
@@ -42,9 +47,17 @@ def extract(text: str, prefix: str = "") -> tuple[Program | None, Failure | None
     """
     # Half a surrogate pair cannot be written to a file.
     text, prefix = (s.encode("utf-8", "replace").decode().replace("\r\n", "\n") for s in (text, prefix))
-    text = text.removeprefix("\ufeff")
+    found, failure = _extracted(text.removeprefix("\ufeff"), prefix)
+    plain = _SPACE.sub(" ", _UNSEEN.sub("", text))
+    if failure is not None and plain != text:
+        better, worse = _extracted(plain, prefix)
+        found, failure = (better, None) if worse is None else (found, failure)
+    return found, failure
+
+
+def _extracted(text: str, prefix: str) -> tuple[Program | None, Failure | None]:
     search = _Search(prefix)
-    visible = _THOUGHT_END.split(_THOUGHT.sub("\n", text))[-1]
+    visible = thoughts.split(text)[1]
     for part in (visible, text) if visible != text else (text,):
         for candidates in (_blocks(part), _bare(part)):
             if any(search.accepts(body) for body in candidates):
@@ -72,13 +85,13 @@ class _Search:
         missing = bool(self.prefix.strip()) and not _starts_with(source, self.prefix)
         if missing:
             source = self.prefix.rstrip() + "\n" + source
-        looks_right = any(map(_STATEMENT.match, body.split("\n"))) if missing else _ENVIRONMENT.search(source)
-        if not looks_right or self.parses == _MAX_PARSES:
+        likely = any(map(_STATEMENT.match, body.split("\n"))) if missing else _ENVIRONMENT.search(source)
+        if not (likely or "Environment" in body) or self.parses == _MAX_PARSES:
             return False
         self.parses += 1
         tree = _parse(source + "\n")
         if isinstance(tree, Failure):
-            if self.failure is None:
+            if self.failure is None and likely:
                 self.failure = _with_prefix(tree) if missing else tree
                 self.broken = Program(source + "\n") if tree.kind == "syntax_error" else None
             return False
@@ -116,13 +129,48 @@ def _parse(source: str) -> ast.Module | Failure:
 
 
 def _completeness(tree: ast.Module) -> bool | None:
-    """Whether Environment is complete (has its methods, or may inherit them); None if it is not defined."""
+    """Whether Environment is complete (has its methods, or may inherit them); None if it is not bound.
+
+    A class is looked into. What else the name is bound to, and what is only named in a text (``globals()``), may well
+    be complete: the sandbox finds out.
+    """
     complete: bool | None = None
-    for node in tree.body:
-        if isinstance(node, ast.ClassDef) and node.name == "Environment":
-            methods = {n.name for n in node.body if isinstance(n, ast.FunctionDef) and not _is_hollow(n)}
-            complete = bool(node.bases) or {"set_state", "step"} <= methods
-    return complete
+    named = False
+    classes: dict[str, bool] = {}
+    for node in _at_module_level(tree):
+        if isinstance(node, ast.ClassDef):
+            classes[node.name] = _is_complete(node)
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == "Environment":
+            complete = classes.get("Environment", True)
+        elif isinstance(node, ast.Assign) and any(_is_environment(target) for target in node.targets):
+            complete = classes.get(node.value.id, True) if isinstance(node.value, ast.Name) else True
+        elif _is_environment(node) and complete is None:
+            complete = True
+        named = named or (isinstance(node, ast.Constant) and node.value == "Environment")
+    return complete if complete is not None or not named else True
+
+
+def _at_module_level(tree: ast.AST) -> Iterator[ast.AST]:
+    """The nodes of a module in order, without what is inside of functions and classes."""
+    ahead = [tree]
+    while ahead:
+        node = ahead.pop()
+        yield node
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
+            ahead.extend(reversed(list(ast.iter_child_nodes(node))))
+
+
+def _is_environment(node: ast.AST) -> bool:
+    """Whether this binds the name."""
+    return isinstance(node, ast.Name) and node.id == "Environment" and isinstance(node.ctx, ast.Store)
+
+
+def _is_complete(cls: ast.ClassDef) -> bool:
+    """Whether a class has the methods of an environment, or may have them from elsewhere."""
+    methods = {n.name for n in ast.walk(cls) if isinstance(n, ast.FunctionDef) and not _is_hollow(n)}
+    assigned = {n.id for n in ast.walk(cls) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    inherits = bool(cls.bases or cls.keywords or cls.decorator_list)
+    return inherits or {"set_state", "step"} <= methods | assigned
 
 
 def _is_hollow(function: ast.FunctionDef) -> bool:

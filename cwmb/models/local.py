@@ -13,7 +13,8 @@ from typing import Any
 
 from cwmb.errors import ContextExceeded, CwmbError, InfrastructureError
 from cwmb.machine import cores
-from cwmb.models import chat
+from cwmb.models.openai import chat
+from cwmb.models.openai.refusals import Refused
 from cwmb.types import Reply, Request
 
 CONTEXT = 16384  # tokens of prompt and answer together; less where the model was trained on less
@@ -70,7 +71,7 @@ class Local:
             raise InfrastructureError(f"{self.name}: {error.get('message')}")
         try:
             reply = chat.reply(data, request)
-        except chat.Malformed as error:
+        except (chat.Malformed, Refused) as error:
             raise InfrastructureError(f"{self.name}: {error}") from error
         return replace(reply, model=self._model, usage=replace(reply.usage, dollars=0.0))
 

@@ -18,6 +18,13 @@ STRATEGY = Column("strategy", "strategy")
 MODEL = Column("model", "model")
 BUDGET = Column("budget", "calls")
 MARKS = Column("marks", "marks")
+# What calls may have come to that readers of a table must know.
+ODD_CALLS = {
+    "exceeded_calls": "the prompt did not fit into the context window",
+    "refused_calls": "a content filter or the model refused",
+    "reduced_calls": "the endpoint granted fewer new tokens than the protocol asks for",
+    "thought_calls": "the program stood in the model's thoughts and nowhere else",
+}
 CONTEXT = tuple(Column(key, key, detail=True) for key in ("run_budget", "protocol", "descriptions", *FLAGS))
 
 LEGEND = {
@@ -305,6 +312,12 @@ def notes(configurations: Sequence[Configuration]) -> tuple[str, ...]:
         lines.append(f"{limits.count(limit)} of {len(states)} searches were ended by their limit of {limit}.")
     for dropped, model in dict.fromkeys((d, c.model) for c in configurations for d in _distinct(c["dropped"])):
         lines.append(f"{model} refused sampling parameters, which were left out: {dropped}.")
+    lines += [
+        f"{model}: in {number} of {of} calls {what}."
+        for model in dict.fromkeys(c.model for c in configurations)
+        for name, what in ODD_CALLS.items()
+        if (number := _calls(configurations, model, name)) and (of := _calls(configurations, model, "calls"))
+    ]
     commits = dict.fromkeys(commit for c in configurations for commit in _distinct(c["commit"]))
     if len(commits) > 1:
         lines.append(f"Measured with {len(commits)} versions of cwmb: {', '.join(c[:12] for c in commits)}.")
@@ -313,6 +326,11 @@ def notes(configurations: Sequence[Configuration]) -> tuple[str, ...]:
     if any(c.first("protocol_sha256") != protocol(c.protocol).checksum for c in configurations):
         lines.append(f"The file of protocol {configurations[0].protocol} was changed since these cells ran.")
     return tuple(lines)
+
+
+def _calls(configurations: Sequence[Configuration], model: str, name: str) -> int:
+    """The sum over a model's cells of a column that counts calls."""
+    return int(sum(c.known(name).sum() for c in configurations if c.model == model and not c.flags["early"]))
 
 
 def _distinct(values: Iterable[object]) -> list[str]:

@@ -140,7 +140,7 @@ def serve() -> None:
     import cwmb.harness.cell
     import cwmb.harness.matrix
     import cwmb.harness.planning
-    import cwmb.models.openai
+    import cwmb.models.openai.client
     import cwmb.models.simulated
     import cwmb.plugins
     import cwmb.report.render
@@ -194,11 +194,11 @@ def lighten() -> None:
     """Make runs of this process cheap (see the module)."""
     import cwmb.cli.commands
     import cwmb.harness.provenance
-    import cwmb.models.openai
+    import cwmb.models.openai.waiting
 
     cwmb.cli.commands.protocol = light  # type: ignore[assignment]
     cwmb.harness.provenance.commit = lambda: COMMIT  # type: ignore[assignment]
-    cwmb.models.openai.FIRST_WAIT = 0.001
+    cwmb.models.openai.waiting.FIRST_WAIT = 0.001
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from cwmb.harness.records import Cell, Record
 from cwmb.harness.run import Configuration, Extent, open_run
 from cwmb.harness.setup import Assignment
 from cwmb.models import load
-from cwmb.models.pace import Rate
+from cwmb.models.openai.pace import Rate
 from cwmb.plugins import strategy
 from cwmb.seeds import Purpose, number
 

@@ -22,7 +22,7 @@ from conftest import (
     worse_and_worse,
 )
 from killable import Ended, Killable
-from scripted_server import Behaviour, Body
+from scripted_server import Behaviour, Body, status
 from test_budgets import Does, asks_for_ever
 
 from cwmb.harness.metering import Interrupted
@@ -50,16 +50,16 @@ def interrupted(process: Killable, endpoint: Holding, out: Path, *signals: signa
     assert endpoint.asked.wait(60)
     for number in signals[:-1]:
         os.kill(pid, number)
-        _wait_for_stopping(process)
+        _wait_for(process, "Stopping")
     os.kill(pid, signals[-1])
     if len(signals) == 1:
-        _wait_for_stopping(process)
+        _wait_for(process, "Stopping")
         endpoint.go.set()
     return process.wait()
 
 
-def _wait_for_stopping(process: Killable) -> None:
-    while "Stopping" not in process.errors():
+def _wait_for(process: Killable, words: str) -> None:
+    while words not in process.errors():
         time.sleep(0.005)
 
 
@@ -89,6 +89,28 @@ def test_twice_quits_at_once(cwmb_process: Killable, undisturbed: Undisturbed, t
         assert cwmb_process.run(*evaluation(out), **endpoint.environment).code == 0
     assert contents(out) == undisturbed.files
     assert endpoint.repeated == 1
+
+
+def test_a_wait_for_an_endpoint_ends_with_the_run(cwmb_process: Killable, tmp_path: Path) -> None:
+    endpoint = Endpoint(lambda body: status(503, "busy", headers={"retry-after": "500"}))
+    with endpoint.server:
+        pid = cwmb_process.start(*evaluation(tmp_path / "run"), **endpoint.environment)
+        _wait_for(cwmb_process, "waiting, attempt 2 of 8: HTTP 503: busy")
+        os.kill(pid, signal.SIGINT)
+        ended = cwmb_process.wait()
+    assert ended.code == 130
+    assert "Traceback" not in ended.errors
+    assert ended.errors.endswith("cwmb: interrupted\n")
+
+
+def test_a_wait_for_a_person_ends_with_the_run(cwmb_process: Killable, tmp_path: Path) -> None:
+    pid = cwmb_process.start(*evaluation(tmp_path / "run", "--model", f"manual:{tmp_path / 'answers'}"))
+    _wait_for(cwmb_process, "waiting for answers/0001.answer.md")
+    os.kill(pid, signal.SIGINT)
+    ended = cwmb_process.wait()
+    assert ended.code == 130
+    assert ended.errors.count("waiting for answers/0001.answer.md") == 1
+    assert "Traceback" not in ended.errors
 
 
 class StopsInPlanning(Silent):

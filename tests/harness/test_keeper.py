@@ -13,7 +13,7 @@ from cwmb.harness.metering import Budget
 from cwmb.harness.records import Cell
 from cwmb.harness.run import Configuration, Extent, Run, open_run
 from cwmb.journal import entries
-from cwmb.models.pace import Rate
+from cwmb.models.openai.pace import Rate
 
 CELL = Cell("CartPole-v1", 0)
 LINE = b'{"type": "call", "index": 0, "key": "k", "value": 1}\n'

@@ -5,8 +5,7 @@
 
 A script is a list of behaviours, one per request, the last one repeated; or a function from the request's JSON body to
 a behaviour (called from several threads). ``server.bodies`` holds every request received, ``server.counts`` how often
-each one was (by ``body_hash``), ``server.headers`` their headers,
-with lower-case names.
+each one was (by ``body_hash``), ``server.headers`` their headers, with lower-case names, ``server.paths`` their paths.
 """
 
 from __future__ import annotations
@@ -73,6 +72,24 @@ def status(
     return json_body({"error": {"message": message, **fields}}, code, headers)
 
 
+def events(*chunks: Any, done: bool = True) -> Behaviour:
+    """A stream of server-sent events, one for each chunk; a comment before them, as some send."""
+    lines = [": working", *(f"data: {json.dumps(chunk)}" for chunk in chunks), *(["data: [DONE]"] if done else [])]
+    return raw("\n\n".join([*lines, ""]).encode(), headers={"content-type": "text/event-stream"})
+
+
+def chunk(*, finish_reason: str | None = None, usage: Mapping[str, Any] | None = None, **delta: Any) -> Body:
+    """The JSON of a chunk of a stream; what is in delta is added to the message."""
+    choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
+    return {"id": "1", "object": "chat.completion.chunk", "model": "scripted", "choices": [choice], "usage": usage}
+
+
+def page(text: str = "Welcome", code: int = 200) -> Behaviour:
+    """A web page."""
+    content = f"<!DOCTYPE html><html><head><title>{text}</title></head><body><p>{text}</p></body></html>".encode()
+    return raw(content, code, {"content-type": "text/html"})
+
+
 def half(text: str = "cut short") -> Behaviour:
     """The first half of a completion, then the connection ends."""
     content = json.dumps(completion(text)).encode()
@@ -121,6 +138,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         self.close_connection = True
+        self.server.owner.paths.append(self.path)
         behave = self.server.owner.next_behaviour(body, {k.lower(): v for k, v in self.headers.items()})
         with suppress(BrokenPipeError, ConnectionResetError):  # the client gave up
             behave(self, body)
@@ -165,6 +183,7 @@ class ScriptedServer:
         self._lock = threading.Lock()
         self.bodies: list[Body] = []
         self.headers: list[dict[str, str]] = []
+        self.paths: list[str] = []
 
     @property
     def url(self) -> str:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cwmb.models.extraction import MAX_BYTES, extract
+from cwmb.sandbox.candidate import load
 
 CODE = '''import numpy as np
 
@@ -68,6 +69,12 @@ ANSWERS = {
     "bare": CODE,
     "bare with prose around it": f"Sure! I'd write:\n\n{CODE}\nThis doesn't need more.\nDone",
     "bare with a word after it": f"{CODE}\nDone\n",
+    "quoted thoughts": f"No `<think>` here.\n{FENCED}",
+    "a byte order mark in the fence": f"```python\n\ufeff{CODE}```",
+    "a zero-width space in the fence": f"```python\n\u200b{CODE}```",
+    "a zero-width space before the class": FENCED.replace("class", "\u200bclass"),
+    "zero-width characters within": FENCED.replace("self.state = 0", "self.\u2060state = 0\u200d"),
+    "no-break spaces": FENCED.replace("        ", "\u00a0   \u202f   "),
     "bare after a heading": f"# The program\n\nHere it is.\n\n{CODE}",
 }
 
@@ -92,6 +99,46 @@ def test_fences_in_a_docstring_are_no_end() -> None:
 def test_an_inherited_class_may_be_complete() -> None:
     code = CODE.replace("class Environment", "class Base") + "\n\nclass Environment(Base):\n    pass\n"
     assert program(f"```python\n{code}```\n```python\n{SKETCH}```") == code
+
+
+OTHER_NAME = CODE.replace("class Environment", "class Counter")
+INSIDE = textwrap.indent(CODE, "    ")
+BOUND = {
+    "assigned": f"{OTHER_NAME}\n\nEnvironment = Counter\n",
+    "assigned with a type": f"{OTHER_NAME}\n\nEnvironment: type = Counter\n",
+    "assigned with another name": f"{OTHER_NAME}\n\nModel = Environment = Counter\n",
+    "in a tuple": f"{OTHER_NAME}\n\nEnvironment, SIZE = Counter, 3\n",
+    "chosen": f"{OTHER_NAME}\n\nEnvironment = Counter if np.pi > 3 else None\n",
+    "inside try": f"try:\n{INSIDE}except ImportError:\n    pass\n",
+    "inside try, with an import": f"import math\n\ntry:\n    import numba\nexcept ImportError:\n{INSIDE}",
+    "an import that fails": f"try:\n    from base import Environment\nexcept ImportError:\n{INSIDE}",
+    "inside if": f"if True:\n{INSIDE}",
+    "inside with": f"import contextlib\n\nwith contextlib.suppress(Exception):\n{INSIDE}",
+    "inside for": f"for _ in range(1):\n{INSIDE}",
+    "a function": f"{OTHER_NAME}\n\ndef Environment():\n    return Counter()\n",
+    "lambda": f"{OTHER_NAME}\n\nEnvironment = lambda: Counter()\n",
+    "made by type": "Environment = type('Environment', (), {'set_state': print, 'step': print})\n",
+    "in the globals": f"{OTHER_NAME}\n\nglobals()['Environment'] = Counter\n",
+    "walrus": f"{OTHER_NAME}\n\nprint(Environment := Counter)\n",
+    "methods assigned": "def f(self, x):\n    return x, 0.0, True\n\n\nclass Environment:\n    set_state = step = f\n",
+}
+
+
+@pytest.mark.parametrize("code", BOUND.values(), ids=BOUND)
+@pytest.mark.parametrize("wrap", ["```python\n{}```\nThat is it.", "{}"])
+def test_what_the_sandbox_can_load_is_a_program(code: str, wrap: str) -> None:
+    """However the name is bound: by itself as a file, or within an answer."""
+    found = program(wrap.format(code))
+    assert found.strip() == code.strip()
+    environment = load(found.encode())
+    assert callable(environment.set_state)
+    assert callable(environment.step)
+
+
+@pytest.mark.parametrize("code", BOUND.values(), ids=BOUND)
+def test_a_use_of_it_or_an_import_is_no_program(code: str) -> None:
+    use = "from environment import Environment\n\nenv = Environment()\nprint(env.step(1))\n"
+    assert program(f"```python\n{code}```\nUse:\n```python\n{use}```").strip() == code.strip()
 
 
 def test_an_incomplete_class_is_better_than_none() -> None:
@@ -201,6 +248,7 @@ DEEP = {
     "brackets": "[" * 50_000,
     "lambdas": "lambda:" * 8_000 + "1",
     "conditions": "1 if 1 else " * 5_000 + "1",
+    "a sum at the top": "0\nx = 1" + "+1" * 25_000,
     "digits": "9" * 50_000,
     "null byte": "'\0'",
     "form feed": "\f1",

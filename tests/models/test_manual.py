@@ -23,7 +23,7 @@ class Person:
     def __init__(self, *looks: Callable[[], object]) -> None:
         self._looks = list(looks)
 
-    def __call__(self, seconds: float) -> None:
+    def __call__(self, seconds: float, why: str) -> None:
         assert self._looks, "nobody answers any more"
         self._looks.pop(0)()
 
@@ -77,7 +77,7 @@ def test_several_cells_wait_at_once(tmp_path: Path) -> None:
     everybody = threading.Barrier(4, action=answer_all)  # passed when all four prompts are written
     looked = threading.local()
 
-    def answered(_: float) -> None:
+    def answered(_: float, why: str) -> None:
         if not hasattr(looked, "once"):
             looked.once = True
             everybody.wait(60)
@@ -111,3 +111,35 @@ def test_bad_folders(tmp_path: Path) -> None:
     (tmp_path / "new" / "folder").rmdir()
     with pytest.raises(InfrastructureError, match="No such file"):
         model.complete(REQUEST)
+
+
+@pytest.mark.parametrize(
+    ("said", "name", "model"),
+    [
+        ("answers", "manual:answers", "manual"),
+        ("answers?name=Ada", "manual:Ada", "Ada"),
+        ("answers?name=org/model-1%3F+b", "manual:org/model-1? b", "org/model-1? b"),
+    ],
+)
+def test_records_say_who_answered_and_never_where(tmp_path: Path, said: str, name: str, model: str) -> None:
+    (tmp_path / "answers").mkdir()
+    (tmp_path / "answers" / "0001.answer.md").write_text("yes")
+    why: list[str] = []
+    made = Manual(f"{tmp_path}/{said}", sleep=lambda seconds, text: why.append(text))
+    reply = made.complete(REQUEST)
+    assert (made.name, reply.model, reply.usage.estimated_calls) == (name, model, 1)
+    assert why == ["waiting for answers/0001.answer.md"]
+
+
+@pytest.mark.parametrize("query", ["name=", "who=Ada", "name=a&seed=2", "Ada", "name= "])
+def test_a_name_that_is_none(tmp_path: Path, query: str) -> None:
+    with pytest.raises(CwmbError, match=r"is no name: say who answers like this, manual:.*\?name=NAME"):
+        load(f"manual:{tmp_path}?{query}")
+
+
+def test_a_folder_that_is_gone_is_not_told_in_full(tmp_path: Path) -> None:
+    model = load(f"manual:{tmp_path / 'new'}")
+    (tmp_path / "new").rmdir()
+    with pytest.raises(InfrastructureError) as caught:
+        model.complete(REQUEST)
+    assert str(tmp_path) not in str(caught.value)

@@ -7,30 +7,19 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from endpoint import KEY, REQUEST, Endpoint, endpoint
+from scripted_server import answer, completion, half, hang, json_body, raw, reset, status
 
 from cwmb.errors import ContextExceeded, CwmbError, InfrastructureError
 from cwmb.models import load
 from cwmb.models.openai import OpenAI
-from cwmb.types import Message, Request, Sampling
-from tests.models.scripted_server import (
-    Script,
-    ScriptedServer,
-    answer,
-    completion,
-    half,
-    hang,
-    json_body,
-    raw,
-    reset,
-    status,
-)
+from cwmb.types import Message, Sampling
 
-KEY = "sk-test-0123456789abcdef"
-REQUEST = Request((Message("user", "What is two and two?"),), Sampling(max_new_tokens=100), seed=7)
 USAGE = {
     "prompt_tokens": 100,
     "completion_tokens": 20,
@@ -39,33 +28,13 @@ USAGE = {
 }
 
 
-class Endpoint:
-    """A scripted server with a client of it that notes its waiting instead of waiting."""
-
-    def __init__(self, server: ScriptedServer, **options: Any) -> None:
-        self.server = server
-        self.waits: list[float] = []
-        self.model = OpenAI("gpt-test", sleep=self.waits.append, **options)
-
-
 Start = Callable[..., Endpoint]
 
 
 @pytest.fixture
-def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
-    servers: list[ScriptedServer] = []
-
-    def make(script: Script, **options: Any) -> Endpoint:
-        server = ScriptedServer(script)
-        servers.append(server)
-        server.__enter__()
-        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
-        monkeypatch.setenv("OPENAI_API_KEY", KEY)
-        return Endpoint(server, **options)
-
-    yield make
-    for server in servers:
-        server.__exit__()
+def start() -> Iterator[Start]:
+    with ExitStack() as stack:
+        yield lambda script, **options: stack.enter_context(endpoint(script, **options))
 
 
 def test_an_answer_with_its_usage(start: Start) -> None:
@@ -144,7 +113,7 @@ def test_nobody_listens(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
         taken.bind(("127.0.0.1", 0))
         monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{taken.getsockname()[1]}/v1")
         model = OpenAI("gpt-test", attempts=2, sleep=lambda _: None)
-        with pytest.raises(InfrastructureError, match="the connection failed"):
+        with pytest.raises(InfrastructureError, match=r"connection refused by 127\.0\.0\.1:\d+ \(2 attempts\)"):
             model.complete(REQUEST)
 
 
@@ -162,10 +131,10 @@ def test_waits_double_up_to_a_minute_and_differ_between_requests(start: Start) -
 
 def test_retry_after_is_honoured(start: Start) -> None:
     soon = email.utils.formatdate(time.time() + 500, usegmt=True)
-    faults = [status(429, headers={"retry-after": value}) for value in ("17", "0.5", soon, "nonsense")]
+    faults = [status(429, headers={"retry-after": value}) for value in ("17", "19.5", soon, "nonsense")]
     endpoint = start([*faults, answer("four")])
     assert endpoint.model.complete(REQUEST).text == "four"
-    assert endpoint.waits[:2] == [17.0, 0.5]
+    assert endpoint.waits[:2] == [17.0, 19.5]
     assert 300 < endpoint.waits[2] <= 500
     assert 4 <= endpoint.waits[3] <= 8
 
@@ -295,22 +264,6 @@ def test_inline_thoughts_are_no_part_of_the_answer(start: Start) -> None:
     assert reply.usage.reasoning_tokens == 6
 
 
-CONTEXT = {
-    "OpenAI": status(400, "maximum context length is 8192 tokens", code="context_length_exceeded"),
-    "vLLM": status(400, "max_tokens is too large: 4000. This model's maximum context length is 4096 tokens"),
-    "llama.cpp": status(400, "the request exceeds the available context size", type="exceed_context_size_error"),
-    "413": status(413, "prompt is too long"),
-}
-
-
-@pytest.mark.parametrize("fault", CONTEXT.values(), ids=CONTEXT)
-def test_a_prompt_beyond_the_context_is_the_models_failure(start: Start, fault: Any) -> None:
-    endpoint = start([fault])
-    with pytest.raises(ContextExceeded):
-        endpoint.model.complete(REQUEST)
-    assert len(endpoint.server.bodies) == 1
-
-
 @pytest.mark.parametrize("code", [400, 401, 404, 429, 500])
 def test_the_key_is_never_told(start: Start, code: int) -> None:
     leak = f"who are you, {KEY}?"
@@ -320,7 +273,7 @@ def test_the_key_is_never_told(start: Start, code: int) -> None:
     assert KEY not in str(caught.value)
     assert caught.value.__cause__ is None
     with pytest.raises(ContextExceeded) as exceeded:
-        start([status(400, f"context length {KEY}")]).model.complete(REQUEST)
+        start([status(400, f"the prompt is too long {KEY}")]).model.complete(REQUEST)
     assert KEY not in str(exceeded.value)
     assert KEY not in repr(start([answer(leak, model="m")]).model.complete(REQUEST))
     assert KEY not in repr(vars(endpoint.model)["_client"])

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scripted_server import ScriptedServer, answer, status
 
 from cwmb.models.openai import OpenAI
-from cwmb.models.pace import MINUTE, Minute, Pace, Paced, Rate, paced
+from cwmb.models.openai.pace import MINUTE, Minute, Pace, Paced, Rate, paced
 from cwmb.types import Message, Reply, Request, Sampling, Usage
 
 

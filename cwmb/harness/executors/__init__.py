@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from cwmb.errors import CwmbError, EndpointRefused, unknown
 from cwmb.harness.records import Cell, Record
 from cwmb.harness.setup import Assignment, Stage
-from cwmb.models.pace import Rate
+from cwmb.models.openai.pace import Rate
 from cwmb.types import Evaluation, Provider, Usage
 
 if TYPE_CHECKING:
@@ -32,6 +32,10 @@ class Display(Protocol):
 
     def search(self, cell: Cell, *, calls: int, best: Evaluation | None, usage: Usage) -> None:
         """Its search has advanced."""
+        ...
+
+    def waits(self, cell: Cell, why: str) -> None:
+        """Its model waits, until it goes on."""
         ...
 
     def finish(self, cell: Cell, record: Record) -> None:

@@ -38,7 +38,7 @@ from cwmb.harness.metering import Interrupted
 from cwmb.harness.records import Cell, Record
 from cwmb.harness.run import Run
 from cwmb.harness.setup import Assignment, Setup, Stage
-from cwmb.models.pace import Rate, Turn
+from cwmb.models.openai.pace import Rate, Turn
 from cwmb.sandbox import Sandbox
 from cwmb.types import Evaluation, Provider, Usage
 
@@ -342,6 +342,10 @@ class _Reporter:
         brief = replace(best, mistakes=()) if best else None
         self.keeper.tell.remote("search", cell, calls=calls, best=brief, usage=usage)
 
+    def waits(self, cell: Cell, why: str) -> None:
+        """See Display."""
+        self.keeper.tell.remote("waits", cell, why)
+
     def finish(self, cell: Cell, record: Record) -> None:
         """Said by whoever sent the cell here."""
 
@@ -353,12 +357,12 @@ class _KeptTurns:
     keeper: Any
 
     def take(self, tokens: int) -> Turn:
-        """See cwmb.models.pace.Turns."""
+        """See cwmb.models.openai.pace.Turns."""
         turn: Turn = _get(self.keeper.take.remote(tokens))
         return turn
 
     def correct(self, number: int, tokens: int) -> None:
-        """See cwmb.models.pace.Turns."""
+        """See cwmb.models.openai.pace.Turns."""
         self.keeper.correct.remote(number, tokens)
 
 

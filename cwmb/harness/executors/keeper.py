@@ -18,7 +18,7 @@ from cwmb.harness.ledger import JOURNALS
 from cwmb.harness.records import Cell
 from cwmb.harness.run import Run
 from cwmb.journal import read_whole
-from cwmb.models.pace import Minute, Rate, Turn
+from cwmb.models.openai.pace import Minute, Rate, Turn
 
 
 @dataclass(frozen=True)
@@ -82,11 +82,11 @@ class Keeper:
                 write_whole(folder / name, text)
 
     def take(self, tokens: int) -> Turn:
-        """See cwmb.models.pace.Turns."""
+        """See cwmb.models.openai.pace.Turns."""
         return self._minute.take(tokens)
 
     def correct(self, number: int, tokens: int) -> None:
-        """See cwmb.models.pace.Turns."""
+        """See cwmb.models.openai.pace.Turns."""
         self._minute.correct(number, tokens)
 
     def tell(self, what: str, cell: Cell, *values: Any, **more: Any) -> None:

@@ -16,7 +16,7 @@ from cwmb.harness.metering import Interrupted
 from cwmb.harness.records import Cell
 from cwmb.harness.run import Run
 from cwmb.harness.setup import Assignment, Setup
-from cwmb.models.pace import Minute, Pace, Rate, Turns, paced
+from cwmb.models.openai.pace import Minute, Pace, Rate, Turns, paced
 from cwmb.sandbox import Sandbox
 from cwmb.types import Provider
 
@@ -43,6 +43,12 @@ def threads(
 
 def run_cell(setup: Setup, cell: Cell, folder: Path, display: Display, stop: Event, journal: Append = append) -> Ended:
     """Run a cell. journal: appends to its ledger. Raises what CellRun.run() raises."""
+
+    def pause(seconds: float, why: str) -> None:
+        display.waits(cell, why)
+        if stop.wait(seconds):
+            raise Interrupted
+
     cell_run = CellRun(
         setup=setup,
         spec=environment(cell.environment),
@@ -51,6 +57,7 @@ def run_cell(setup: Setup, cell: Cell, folder: Path, display: Display, stop: Eve
         stopping=stop.is_set,
         watch=lambda **progress: display.search(cell, **progress),
         stage=lambda stage: display.stage(cell, stage),
+        pause=pause,
         journal=journal,
     )
     record = cell_run.run()

@@ -14,7 +14,7 @@ from itertools import count
 from threading import Lock
 from typing import NamedTuple, Protocol
 
-from cwmb.models.chat import estimated_usage
+from cwmb.models.openai.usage import estimated_usage
 from cwmb.types import Provider, Reply, Request
 
 MINUTE = 60.0
