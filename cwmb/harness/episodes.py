@@ -56,6 +56,11 @@ def planner(wanted: PlannerSpec, space: Space) -> Planner:
     return create(made, np.array(space.low), np.array(space.high), space.dtype, wanted.parameters)
 
 
+def planner_revision(wanted: PlannerSpec) -> int:
+    """How often the plans of a planner have changed for the same parameters; see cwmb.planners.Planner."""
+    return int(getattr(find("cwmb.planners", "planner", wanted.name).load(), "revision", 1))
+
+
 def episode_count(spec: EnvironmentSpec, protocol: BenchmarkProtocol) -> int:
     """Episodes that a protocol plans in an environment."""
     return spec.episodes.get(protocol.name, protocol.episodes)

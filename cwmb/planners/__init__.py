@@ -75,7 +75,8 @@ class Planner(Protocol):
     """Entry-point group ``cwmb.planners``.
 
     Called as ``planner_class(low, high, dtype, **parameters)``: the bounds [A] of the action space and its dtype
-    (discrete actions: low [0], high [n - 1], ``int64``).
+    (discrete actions: low [0], high [n - 1], ``int64``). A class whose plans have changed for the same parameters says
+    so by a higher ``revision`` (an int, 1 where there is none): stored returns of the one before no longer count.
     """
 
     def plan(self, model: Model, rng: np.random.Generator) -> Floats:
