@@ -53,7 +53,7 @@ class WorldCoder:
                 prompt = prompts.generate(task, note=note)
             else:
                 prompt = refinement(task, chosen.attempt, note)
-                chosen.beta += 1
+            chosen.beta += 1
             new = attempt(llm.complete(prompt), evaluate)
             if new is not None:
                 if new.evaluation.perfect:
