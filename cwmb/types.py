@@ -189,7 +189,8 @@ class Evaluation:
     """How well a program predicts a set of transitions (all shares lie in [0, 1]).
 
     accuracy: the benchmark's score; state, reward, done: its parts (unweighted means; state over non-terminal
-    transitions); exact: share of transitions with all parts right; ran: share that neither raised nor timed out;
+    transitions); exact: share of transitions with all parts right; ran: share that counts as answered, neither raised
+    nor timed out (nor malformed, where that costs everything);
     failure: the first failure, fatal or not; mistakes: wrong transitions drawn for feedback, the first one is the
     one that the protocol shows.
     """
@@ -212,7 +213,7 @@ class Evaluation:
     @property
     def raised(self) -> bool:
         """Whether the program failed in a way that calls for a fix rather than an improvement."""
-        return self.failure is not None and self.failure.kind != "bad_observation"
+        return self.failure is not None and (self.failure.kind != "bad_observation" or self.ran < 1.0)
 
 
 @dataclass(frozen=True)

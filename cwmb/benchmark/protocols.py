@@ -21,8 +21,9 @@ class ScoringRules:
     """How predictions are compared with the truth (see cwmb.judging.scoring).
 
     split: the data that the result is measured on; observation, reward: ``tolerances`` takes those of the environment
-    file, ``paper`` the published code's; done: what a predicted done is compared with; exception_scores_zero: always
-    true in both published protocols; audit: transitions repeated in fresh processes.
+    file, ``paper`` the published code's; done: what a predicted done is compared with; malformed: what an observation
+    of the wrong shape or kind costs, its state part or, as an exception does, everything; audit: transitions repeated
+    in fresh processes.
     """
 
     split: Split
@@ -31,6 +32,7 @@ class ScoringRules:
     done: Literal["terminated", "terminated_or_truncated"]
     weighting: Literal["finite_rewards", "every_reward"]
     feedback: Literal["random", "first"]
+    malformed: Literal["state", "everything"] = "state"
     audit: int = 20
     seed: int = 0  # reseeds the program's generators before every row
 
@@ -50,12 +52,15 @@ class Limits:
 class PlannerSpec:
     """A planner of the entry-point group ``cwmb.planners`` with its parameters.
 
-    environments: those parameters that are others in some environments, by the environment's id.
+    environments: those parameters that are others in some environments, by the environment's id; stepping: how a
+    program is stepped. ``rollout`` sets its state once and then only calls step, as the contract has it; ``set_state``
+    sets it before every step to the observation that it returned last, as the published code does.
     """
 
     name: str
     parameters: dict[str, Any]
     environments: dict[str, dict[str, Any]] = field(default_factory=dict)
+    stepping: Literal["rollout", "set_state"] = "rollout"
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ def planner_spec(spec: EnvironmentSpec, protocol: BenchmarkProtocol) -> PlannerS
     parameters = {**chosen.parameters, **chosen.environments.get(spec.id, {})}
     if "horizon" in parameters:
         parameters["horizon"] = min(parameters["horizon"], length(spec, protocol))
-    return PlannerSpec(chosen.name, parameters)
+    return PlannerSpec(chosen.name, parameters, stepping=chosen.stepping)
 
 
 def planner(wanted: PlannerSpec, space: Space) -> Planner:

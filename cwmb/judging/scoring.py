@@ -34,13 +34,15 @@ class Rules:
 
     observation: rtol and atol at once, None for exact equality; reward: the same, or ``float32`` for exact equality
     with the recorded reward rounded to float32 (the published code's rule); time_limit_is_done: whether truncation
-    counts as done; by_reward: whether every distinct reward value weighs the same in total.
+    counts as done; by_reward: whether every distinct reward value weighs the same in total; malformed_raises: whether
+    an observation of the wrong shape or kind costs as much as an exception.
     """
 
     observation: float | None
     reward: float | Literal["float32"]
     time_limit_is_done: bool
     by_reward: bool
+    malformed_raises: bool = False
 
 
 PAPER_TOLERANCE = 1e-5
@@ -56,6 +58,7 @@ def rules(spec: EnvironmentSpec, scoring: ScoringRules) -> Rules:
         reward="float32" if scoring.reward == "paper" else spec.tolerances.reward,
         time_limit_is_done=scoring.done == "terminated_or_truncated",
         by_reward=scoring.weighting == "every_reward" or spec.reward_values is not None,
+        malformed_raises=scoring.malformed == "everything",
     )
 
 
@@ -91,8 +94,8 @@ class Marks:
 
 def compare(truth: Transitions, predicted: Predictions, rules: Rules) -> Marks:
     """Mark every part of every prediction."""
-    answered = (predicted.status == OK) | (predicted.status == BAD_OBSERVATION)
     shaped = predicted.status == OK
+    answered = shaped if rules.malformed_raises else shaped | (predicted.status == BAD_OBSERVATION)
     terminal = _done(truth, rules)
     if rules.observation is None:
         elements = predicted.observations == truth.next_observations

@@ -223,6 +223,7 @@ def setup(
         },
         "planner": planner.name if planner else None,
         "parameters": planner.parameters if planner else {},
+        "stepping": planner.stepping if planner else None,
     }
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from cwmb.judging.scoring import Rules, compare, evaluate, mistakes, persistence, skill
-from cwmb.types import BAD_OBSERVATION, NOT_RUN, OK, RAISED, Predictions, Transitions
+from cwmb.types import BAD_OBSERVATION, NOT_RUN, OK, RAISED, Failure, Predictions, Transitions
 
 STANDARD = Rules(observation=1e-5, reward=1e-5, time_limit_is_done=False, by_reward=False)
 PAPER = Rules(observation=1e-5, reward="float32", time_limit_is_done=True, by_reward=True)
@@ -77,6 +77,16 @@ def test_an_observation_of_the_wrong_shape_costs_the_state_part_only() -> None:
     evaluation = evaluate(truth, said, STANDARD)
     assert (evaluation.state, evaluation.reward, evaluation.done, evaluation.ran) == (0.5, 1.0, 1.0, 1.0)
     assert evaluation.accuracy == pytest.approx((1 + 2 / 3) / 2)
+
+
+def test_where_the_wrong_shape_costs_everything_it_calls_for_a_fix() -> None:
+    truth = transitions(2)
+    failure = Failure("bad_observation", "the observation is None")
+    said = perfect(truth, status=np.array([OK, BAD_OBSERVATION], dtype=np.uint8))
+    mild = evaluate(truth, replace(said, failure=failure), STANDARD)
+    fatal = evaluate(truth, replace(said, failure=failure), replace(STANDARD, malformed_raises=True))
+    assert (mild.raised, fatal.raised) == (False, True)
+    assert (fatal.accuracy, fatal.ran, fatal.reward, fatal.failure) == (0.0, 0.5, 0.5, failure)
 
 
 @pytest.mark.parametrize("status", [RAISED, NOT_RUN])
