@@ -1,4 +1,4 @@
-"""Whether the outcome of a transition follows from observation and action alone."""
+"""Which parts of a transition's outcome follow from observation and action alone."""
 
 from __future__ import annotations
 
@@ -17,14 +17,18 @@ DRAWS = 256
 
 
 def determined(spec: EnvironmentSpec, simulator: Simulator, data: Transitions) -> Bools:
-    """Which transitions [N] the simulator, restored from the observation, repeats within the standard tolerances.
+    """Which parts [N, D + 2] the simulator, restored from the observation, repeats within the standard tolerances.
 
-    In a stochastic environment it must do so every time.
+    The parts are those of ``Transitions.determined``. In a stochastic environment it must do so every time.
     """
     standard = rules(spec, protocol("standard").scoring)
     simulator.reset(seed=0)
-    repeats = (compare(data, restored(simulator, data), standard).right for _ in range(DRAWS if spec.stochastic else 1))
-    return np.asarray(reduce(np.logical_and, repeats))
+
+    def repeated() -> Bools:
+        marks = compare(data, restored(simulator, data), standard)
+        return np.column_stack([marks.elements, marks.reward, marks.done])
+
+    return reduce(np.logical_and, (repeated() for _ in range(DRAWS if spec.stochastic else 1)))
 
 
 def restored(simulator: Simulator, data: Transitions) -> Predictions:

@@ -126,7 +126,10 @@ class Meter:
             self._closed = True
 
     def best(self, calls: int | None = None) -> Scored | None:
-        """The best scored program (training score, then exact rate, then the earliest), of the first calls if given."""
+        """The best scored program, of the first calls if given.
+
+        By training score, then exact rate, then whether it keeps its state, then the earliest.
+        """
         if calls is None:
             return self._best
         return max((s for s in self.scored if s.calls <= calls), key=_merit, default=None)
@@ -188,8 +191,9 @@ class Meter:
         self.watch(calls=len(self.asked), best=best.evaluation if best else None, usage=self.usage)
 
 
-def _merit(scored: Scored) -> tuple[float, float]:
-    return scored.evaluation.accuracy, scored.evaluation.exact
+def _merit(scored: Scored) -> tuple[float, float, bool]:
+    """What makes a program the better one; of equals, planners can use one that keeps its state."""
+    return scored.evaluation.accuracy, scored.evaluation.exact, not scored.evaluation.loses_state
 
 
 @dataclass(frozen=True)
