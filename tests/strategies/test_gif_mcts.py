@@ -1,5 +1,6 @@
 """GIF-MCTS: golden searches that were worked out by hand, and what holds for every search."""
 
+from collections import Counter
 from math import log, sqrt
 
 import numpy as np
@@ -290,9 +291,16 @@ def test_what_holds_for_every_search(options, answers, seed):
     perfect = answers.index(1.0) if 1.0 in answers else None
     assert len(script.prompts) == len(tree.nodes) - 1 == (len(answers) if perfect is None else perfect + 1)
     assert script.result == (None if perfect is None else script.completions[perfect].program)
-    # No program is lost: each one was evaluated, once, so that the harness knows the best.
+    # No program is lost: each one was evaluated, so that the harness knows the best; and once more before each further
+    # question how to improve it, which thus shows another mistake. (The last of them may have met the budget.)
     programs = [c.program for c in script.completions if c.program is not None]
-    assert [program for program, _ in script.evaluated] == programs
+    evaluated = [program for program, _ in script.evaluated]
+    assert list(dict.fromkeys(evaluated)) == programs
+    improved = Counter(p.parent for p in script.prompts if p.kind == "improve")
+    for completion in (c for c in script.completions if c.program is not None):
+        again = evaluated.count(completion.program) - 1
+        expected = max(improved[completion.index] - 1, 0)
+        assert again == expected or (again == expected + 1 and completion.program == evaluated[-1])
 
     for index, prompt in enumerate(script.prompts):
         node = nodes[index]

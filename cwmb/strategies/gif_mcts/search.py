@@ -51,6 +51,8 @@ class GifMcts:
         tree = Tree(self)
         while True:
             node, action, note = tree.select(rng)
+            if action == "improve" and node.program is not None and node.same("improve"):
+                node.evaluation = evaluate(node.program)  # shows another mistake
             completion = llm.complete(ask(task, node, action, note))
             child = tree.expand(node, action, completion, evaluate)
             tree.backup(child)
