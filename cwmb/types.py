@@ -332,7 +332,8 @@ class Completion:
     """A metered reply. index counts a cell's calls from 0.
 
     program: what was found in the text; failure: why it can't be used, if so. A syntax error has both, so that a
-    strategy can ask for a fix; where there is no code there is no program.
+    strategy can ask for a fix; where there is no code there is no program. departs: whether it is a whole program that
+    does not start with the lines that the prompt gave.
     """
 
     index: int
@@ -341,6 +342,7 @@ class Completion:
     failure: Failure | None
     usage: Usage
     finish_reason: str
+    departs: bool = False
 
 
 class Provider(Protocol):

@@ -18,7 +18,7 @@ from typing import NoReturn, Protocol
 from cwmb.errors import BudgetExhausted, ContextExceeded, CwmbError
 from cwmb.harness.ledger import Ledger
 from cwmb.harness.records import Limit
-from cwmb.models.extraction import extract
+from cwmb.models.extraction import continues, extract
 from cwmb.models.requests import request_hash
 from cwmb.seeds import Purpose, number
 from cwmb.types import Completion, Evaluation, Failure, Program, Prompt, Provider, Reply, Request, Sampling, Usage
@@ -245,7 +245,8 @@ def _completion(index: int, prompt: Prompt, reply: Reply) -> Completion:
         program, failure = None, Failure("context_exceeded", reply.text)
     else:
         program, failure = extract(reply.text, prompt.prefix)
-    return Completion(index, reply.text, program, failure, reply.usage, reply.finish_reason)
+    departs = failure is None and program is not None and not continues(program.source, prompt.prefix)
+    return Completion(index, reply.text, program, failure, reply.usage, reply.finish_reason, departs)
 
 
 @dataclass(frozen=True)

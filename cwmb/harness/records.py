@@ -23,7 +23,7 @@ from cwmb.harness import provenance
 from cwmb.harness.files import dumps, write_whole
 from cwmb.judging.horizon import Horizon
 from cwmb.models import prompts
-from cwmb.types import Evaluation, Failure, Program, Reply, Usage
+from cwmb.types import Completion, Evaluation, Failure, Program, Reply, Usage
 
 if TYPE_CHECKING:
     from cwmb.harness.metering import Meter
@@ -143,8 +143,9 @@ class Record:
     tried again when the run is resumed). budget: calls that were allowed; custom: budget, seeds or the length of an
     answer are not the protocol's. program: SHA-256 of the judged program, program_call: the call that wrote it. stop:
     why the search ended. train is measured on what the strategy saw, test on what it did not. answers: calls by what
-    became of them (``program`` or a failure's kind); prompts: calls by kind of prompt. limit: which budget ended a
-    search that stopped for one (the scores are then those of what it had found by then).
+    became of them (``program``; ``departs``, a program that does not start with the lines given; or a failure's kind);
+    prompts: calls by kind of prompt. limit: which budget ended a search that stopped for one (the scores are then those
+    of what it had found by then).
     """
 
     schema: int
@@ -224,7 +225,7 @@ def record(setup: Setup, spec: EnvironmentSpec, seed: int, meter: Meter, outcome
         planning=outcome.planning,
         usage=meter.usage,
         prompts=dict(Counter(a.prompt.kind for a in asked)),
-        answers=dict(Counter(a.completion.failure.kind if a.completion.failure else "program" for a in asked)),
+        answers=dict(Counter(_answered(a.completion) for a in asked)),
         failure=outcome.failure,
         provenance=_provenance(setup, spec, [a.reply for a in asked]),
     )
@@ -254,6 +255,13 @@ def _provenance(setup: Setup, spec: EnvironmentSpec, replies: Sequence[Reply]) -
         dropped_parameters=sorted({p for r in replies for p in r.dropped}),
         reported_models=sorted({r.model for r in replies}),
     )
+
+
+def _answered(completion: Completion) -> str:
+    """What became of a call, in a word."""
+    if completion.failure is not None:
+        return completion.failure.kind
+    return "departs" if completion.departs else "program"
 
 
 def write_record(path: Path, record: Record) -> None:

@@ -102,6 +102,7 @@ def write_search(folder: Path, meter: Meter) -> None:
                 "accuracy": evaluation.accuracy if evaluation else None,
                 "exact": evaluation.exact if evaluation else None,
                 "failure": failure.kind if failure else None,
+                "departs": completion.departs,
                 "decision": dict(asked.prompt.note),
             }
         )
