@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -41,6 +41,7 @@ def perfect(truth: Transitions, **changes: np.ndarray) -> Predictions:
     return Predictions(**{**said, **changes})
 
 
+@settings(deadline=None)
 @given(st.integers(1, 400), st.integers(1, 376), st.booleans())
 def test_a_perfect_program_scores_exactly_one(n: int, dimensions: int, by_reward: bool) -> None:
     truth = transitions(n, dimensions, rewards=np.arange(n) % 7 * 1.0, terminated=np.arange(n) % 5 == 4)
