@@ -70,7 +70,7 @@ def tiny_task() -> Task:
             truncated=np.zeros(n, dtype=np.bool_),
             episodes=np.arange(n),
             steps=np.zeros(n, dtype=np.int64),
-            determined=np.ones(n, dtype=np.bool_),
+            determined=np.ones((n, 3), dtype=np.bool_),
         ),
     )
 

@@ -61,7 +61,8 @@ class Transitions:
     terminated, truncated: bool [N]; the recording's own cut is neither
     episodes: int64 [N], the episode that a transition belongs to
     steps: int64 [N], its time step within that episode
-    determined: bool [N], whether the outcome follows from observation and action alone
+    determined: bool [N, D + 2], which parts of the outcome follow from observation and action alone: each element of
+    the next observation, the reward, the end
     """
 
     observations: Floats
@@ -76,6 +77,12 @@ class Transitions:
 
     def __len__(self) -> int:
         return len(self.rewards)
+
+    @property
+    def wholly_determined(self) -> Bools:
+        """Whether all parts that count follow from observation and action [N]; at an end the next state does not."""
+        rest = self.determined[:, -2:].all(axis=1)
+        return np.asarray(rest & (self.terminated | self.determined[:, :-2].all(axis=1)))
 
     def take(self, index: Any) -> Transitions:
         """The transitions selected by a numpy index (array of ints or bools, or a slice)."""
@@ -175,7 +182,13 @@ class Predictions:
 
 @dataclass(frozen=True)
 class Mistake:
-    """A wrongly predicted transition, as rows (see the module's docstring)."""
+    """A wrongly predicted transition, as rows (see the module's docstring).
+
+    shown: of many wrong elements those that say most, else all; undetermined: what differs but does not follow from
+    observation and action, so that it is not wrong (columns of the observation, then D for the reward, D + 1 for the
+    end); state: how many elements, the first ones, make up the state of a large observation; malformed: what is wrong
+    with the form of the predicted observation, if anything.
+    """
 
     index: int
     observation: list[float]
@@ -189,6 +202,10 @@ class Mistake:
     wrong_elements: list[int]  # columns of the observation outside of the tolerance; empty if terminal
     reward_wrong: bool
     done_wrong: bool
+    shown: list[int] = field(default_factory=list)
+    undetermined: list[int] = field(default_factory=list)
+    state: int = 0
+    malformed: str = ""
 
 
 @dataclass(frozen=True)
@@ -196,9 +213,12 @@ class Evaluation:
     """How well a program predicts a set of transitions (all shares lie in [0, 1]).
 
     accuracy: the benchmark's score; state, reward, done: its parts (unweighted means; state over non-terminal
-    transitions); exact: share of transitions with all parts right; ran: share that neither raised nor timed out;
+    transitions); exact: share of transitions with all parts right; ran: share that counts as answered, neither raised
+    nor timed out (nor malformed, where that costs everything);
     failure: the first failure, fatal or not; mistakes: wrong transitions drawn for feedback, the first one is the
-    one that the protocol shows.
+    one that the protocol shows; determined: share of transitions with all parts right that observation and action
+    determine; lost: share of tried pairs of steps in which the second did not go on from where the first led, None
+    where that was not tried or nobody plans so.
     """
 
     accuracy: float
@@ -210,16 +230,26 @@ class Evaluation:
     n: int
     failure: Failure | None = None
     mistakes: tuple[Mistake, ...] = ()
+    determined: float = 0.0
+    lost: float | None = None
 
     @property
     def perfect(self) -> bool:
-        """Whether every part of every transition is right (a float accuracy of 1.0 is no reliable test)."""
-        return self.n > 0 and self.exact == 1.0
+        """Whether every determined part of every transition is right (a float accuracy of 1.0 is no reliable test).
+
+        A program that loses its state between two steps is not: nobody could plan with it.
+        """
+        return self.n > 0 and max(self.exact, self.determined) == 1.0 and not self.loses_state
+
+    @property
+    def loses_state(self) -> bool:
+        """Whether step mostly does not go on from the state that it returned."""
+        return self.lost is not None and self.lost > 0.5
 
     @property
     def raised(self) -> bool:
         """Whether the program failed in a way that calls for a fix rather than an improvement."""
-        return self.failure is not None and self.failure.kind != "bad_observation"
+        return self.failure is not None and (self.failure.kind != "bad_observation" or self.ran < 1.0)
 
 
 @dataclass(frozen=True)
@@ -317,7 +347,8 @@ class Completion:
 
     program: what was found in the text; failure: why it can't be used, if so. A syntax error has both, so that a
     strategy can ask for a fix; where there is no code there is no program. in_thoughts: whether the program stood in
-    the model's thoughts, and nowhere else.
+    the model's thoughts, and nowhere else; departs: whether it is a whole program that does not start with the lines
+    that the prompt gave.
     """
 
     index: int
@@ -327,6 +358,7 @@ class Completion:
     usage: Usage
     finish_reason: str
     in_thoughts: bool = False
+    departs: bool = False
 
 
 class Provider(Protocol):

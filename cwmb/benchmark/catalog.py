@@ -44,7 +44,8 @@ class EnvironmentSpec:
     id: the benchmark's name (the paper's); gymnasium_id, kwargs: what runs today; adapter: class in cwmb.worlds;
     group: ``discrete`` or ``continuous`` actions; step_limit: of an episode, 100 where Gymnasium has none;
     reward_values: all values that the reward can take, or None where it is continuous;
-    stochastic: whether a step draws random numbers; episodes: per protocol, where it departs from the protocol's.
+    stochastic: whether a step draws random numbers; episodes: per protocol, where it departs from the protocol's;
+    blocks: sizes of the parts of a large observation: positions, velocities, and what is derived from them.
     """
 
     id: str
@@ -58,6 +59,7 @@ class EnvironmentSpec:
     reward_values: list[float] | None = None
     stochastic: bool = False
     episodes: dict[str, int] = field(default_factory=dict)
+    blocks: list[int] = field(default_factory=list)
 
 
 @cache

@@ -23,7 +23,8 @@ class ScoringRules:
     split: the data that the result is measured on; observation, reward: ``tolerances`` takes those of the environment
     file, ``paper`` the published code's; done: what a predicted done is compared with; ends: the least share of the
     weight that the transitions which end an episode have, where the environment has finitely many reward values;
-    audit: transitions repeated in fresh processes.
+    malformed: what an observation of the wrong shape or kind costs, its state part or, as an exception does,
+    everything; audit: transitions of each kind that are repeated in a fresh process.
     """
 
     split: Split
@@ -33,6 +34,7 @@ class ScoringRules:
     weighting: Literal["finite_rewards", "every_reward"]
     feedback: Literal["random", "first"]
     ends: float = 0.0
+    malformed: Literal["state", "everything"] = "state"
     audit: int = 20
     seed: int = 0  # reseeds the program's generators before every row
 
@@ -52,12 +54,15 @@ class Limits:
 class PlannerSpec:
     """A planner of the entry-point group ``cwmb.planners`` with its parameters.
 
-    environments: those parameters that are others in some environments, by the environment's id.
+    environments: those parameters that are others in some environments, by the environment's id; stepping: how a
+    program is stepped. ``rollout`` sets its state once and then only calls step, as the contract has it; ``set_state``
+    sets it before every step to the observation that it returned last, as the published code does.
     """
 
     name: str
     parameters: dict[str, Any]
     environments: dict[str, dict[str, Any]] = field(default_factory=dict)
+    stepping: Literal["rollout", "set_state"] = "rollout"
 
 
 @dataclass(frozen=True)

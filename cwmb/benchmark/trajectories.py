@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from cwmb.benchmark.catalog import EnvironmentSpec
 from cwmb.benchmark.data import data_path
 from cwmb.errors import CwmbError
-from cwmb.types import Floats, Ints, Space, Split, Transitions
+from cwmb.types import Bools, Floats, Ints, Space, Split, Transitions
 
 LARGEST_DATA = 1 << 30  # bytes of a stranger's data
 # The canonical bytes of each kind of array: little-endian, so that a checksum means the same on every machine.
@@ -92,10 +92,13 @@ def _verified(name: str, expected: str, what: str) -> Transitions:
 
 
 def checksum(data: Transitions) -> str:
-    """SHA-256 over the shapes and canonical bytes of all arrays, in the order of the fields, in hex."""
+    """SHA-256 over the shapes and canonical bytes of all arrays, in the order of the fields, in hex.
+
+    Of what is determined it counts whether transitions are as wholes: the parts can be found out anew from the rest.
+    """
     digest = hashlib.sha256()
     for field in fields(data):
-        array = getattr(data, field.name)
+        array = data.wholly_determined if field.name == "determined" else getattr(data, field.name)
         digest.update(f"{field.name}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array, dtype=CANONICAL[array.dtype.kind]).tobytes())
     return digest.hexdigest()
@@ -152,8 +155,13 @@ def _recording(group: Any, first: int) -> Transitions:
         truncated=group["truncations"][()].astype(bool),
         episodes=first + episodes,
         steps=steps,
-        determined=infos["determined"][:n, 0].astype(bool),
+        determined=_parts(infos["determined"][:n].astype(bool), observations.shape[1] + 2),
     )
+
+
+def _parts(stored: Bools, count: int) -> Bools:
+    """What is determined [N, count], also where a data set says it only of the transitions as wholes [N, 1]."""
+    return np.broadcast_to(stored, (len(stored), count)).copy()
 
 
 def _rows(item: Any) -> Floats:
@@ -305,7 +313,7 @@ def _from_arrays(
         truncated=truncated,
         episodes=episodes,
         steps=_steps(episodes),
-        determined=np.ones(len(observations), dtype=bool),
+        determined=np.ones((len(observations), observation_space.size + 2), dtype=bool),
     )
 
 

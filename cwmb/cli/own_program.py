@@ -19,7 +19,7 @@ from cwmb.judging.bounds import bounds
 from cwmb.judging.horizon import program_horizon, recorded_trajectories
 from cwmb.judging.judge import Judge
 from cwmb.sandbox import Sandbox
-from cwmb.seeds import Purpose, unforeseen
+from cwmb.seeds import Purpose, generator, unforeseen
 from cwmb.text import line
 from cwmb.types import SPLITS, Evaluation, Failure, Mistake, Program, Space, Split, Transitions
 from cwmb.worlds import make
@@ -51,13 +51,29 @@ def score_program(
     truth, train, checksum = _data(spec, split, data)
     judge = Judge.of(sandbox, rules_of, spec)
     evaluation, _ = judge.score(
-        program, truth, unforeseen(0, spec.id, Purpose.AUDIT, program.source), show=SHOWN_MISTAKES
+        program,
+        truth,
+        unforeseen(0, spec.id, Purpose.AUDIT, program.source),
+        show=SHOWN_MISTAKES,
+        feedback=None if rules_of.scoring.feedback == "first" else generator(0, spec.id, Purpose.FEEDBACK, 0),
     )
     known = bounds(spec, judge, partial(make, spec), truth, train, checksum)
     rolled = program_horizon(judge, program, recorded_trajectories(truth, train))
     result = score(evaluation, known.floor, known.ceiling, horizon=rolled)
     if as_json:
-        fields = ("accuracy", "state", "reward", "done", "exact", "floor", "ceiling", "skill", "n")
+        fields = (
+            "accuracy",
+            "state",
+            "reward",
+            "done",
+            "exact",
+            "determined",
+            "lost",
+            "floor",
+            "ceiling",
+            "skill",
+            "n",
+        )
         failure = _brief(evaluation.failure)
         horizon = {"steps": rolled.steps, "length": rolled.length}
         return json.dumps({**{name: getattr(result, name) for name in fields}, "horizon": horizon, "failure": failure})
@@ -88,11 +104,16 @@ def _score_lines(
     yield f"{spec.id}: accuracy {result.accuracy:.4f} on {result.n} transitions"
     yield f"  skill    {skill}   (floor {result.floor:.4f}, ceiling {result.ceiling:.4f})"
     yield f"  exact    {result.exact:.4f}   all parts right"
+    if evaluation.determined > result.exact:
+        yield f"           {evaluation.determined:.4f}   all right that follows from observation and action"
     yield f"  state    {result.state:.4f}   reward {result.reward:.4f}   done {result.done:.4f}"
     if result.horizon is not None:
         one, ten, hundred = (f"{steps:g}" for steps in result.horizon.steps)
         yield f"  horizon  {one} of {result.horizon.length:g} steps along recorded actions"
         yield f"           {ten} and {hundred} with 10 and 100 times the tolerance"
+    if evaluation.loses_state:
+        yield f"  steps    step does not keep the new state in {result.lost:.0%} of the pairs of steps tried: planners"
+        yield "           set the state once and then only call step"
     if result.ran < 1:
         yield f"  ran      {result.ran:.4f}   of the transitions"
     failure = evaluation.failure
@@ -109,14 +130,14 @@ def _mistake_lines(mistake: Mistake, observations: Space, actions: Space) -> Ite
     action = actions.decode(np.array(mistake.action))
     yield f"transition {mistake.index}: observation {_value(observation)}, action {_value(action)}"
     wrong = mistake.wrong_elements
-    if len(wrong) == 0 and not mistake.reward_wrong and not mistake.done_wrong:
-        yield "  observation of the wrong shape or kind"
-    for column in wrong[:20]:
+    if mistake.malformed:
+        yield f"  {mistake.malformed}"
+    for column in [] if mistake.malformed else mistake.shown:
         truth, said = mistake.next_observation[column], mistake.predicted_observation[column]
         name = f"observation[{column}]" if observations.size > 1 else "observation"
         yield f"  {name:18} {said:.9g} should be {truth:.9g}"
-    if len(wrong) > 20:
-        yield f"  … and {len(wrong) - 20} more elements"
+    if len(wrong) > len(mistake.shown):
+        yield f"  … and {len(wrong) - len(mistake.shown)} more elements"
     if mistake.reward_wrong:
         yield f"  {'reward':18} {mistake.predicted_reward:.9g} should be {mistake.reward:.9g}"
     if mistake.done_wrong:

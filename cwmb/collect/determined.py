@@ -1,7 +1,8 @@
-"""Whether the outcome of a transition follows from observation and action alone."""
+"""Which parts of a transition's outcome follow from observation and action alone."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import reduce
 
 import numpy as np
@@ -14,17 +15,32 @@ from cwmb.worlds.simulator import Simulator
 
 # So many that a card with probability 1/13 is missed on less than one row in 10 ** 8.
 DRAWS = 256
+NEAR = 1e-2  # of the tolerances
 
 
 def determined(spec: EnvironmentSpec, simulator: Simulator, data: Transitions) -> Bools:
-    """Which transitions [N] the simulator, restored from the observation, repeats within the standard tolerances.
+    """Which parts [N, D + 2] the simulator, restored from the observation, repeats within the standard tolerances.
 
-    In a stochastic environment it must do so every time.
+    The parts are those of ``Transitions.determined``. In a stochastic environment it must do so every time. Where one
+    part is not determined, another one that depends on the same unknown may be near the truth by luck: there it has to
+    be a hundred times nearer.
     """
     standard = rules(spec, protocol("standard").scoring)
     simulator.reset(seed=0)
-    repeats = (compare(data, restored(simulator, data), standard).right for _ in range(DRAWS if spec.stochastic else 1))
-    return np.asarray(reduce(np.logical_and, repeats))
+    nearer = replace(
+        standard,
+        observation=standard.observation and standard.observation * NEAR,
+        reward=spec.tolerances.reward * NEAR,
+    )
+
+    def repeated() -> Bools:
+        said = restored(simulator, data)
+        marks = (compare(data, said, tolerance) for tolerance in (standard, nearer))
+        return np.stack([np.column_stack([m.elements, m.reward, m.done]) for m in marks])
+
+    parts, surely = reduce(np.logical_and, (repeated() for _ in range(DRAWS if spec.stochastic else 1)))
+    whole = replace(data, determined=parts).wholly_determined
+    return np.asarray(np.where(whole[:, None], parts, surely))
 
 
 def restored(simulator: Simulator, data: Transitions) -> Predictions:

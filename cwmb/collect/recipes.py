@@ -229,7 +229,7 @@ def _every_pair(simulator: Simulator) -> Recording:
         truncated=np.zeros(n, dtype=bool),
         episodes=np.arange(n, dtype=np.int64),
         steps=np.zeros(n, dtype=np.int64),
-        determined=np.zeros(n, dtype=bool),
+        determined=np.zeros((n, 3), dtype=bool),
     )
     provenance = {"policy": "every valid state-action pair once", "start": "chosen: every valid state"}
     return Recording(transitions, provenance, table=True)

@@ -53,7 +53,7 @@ def play(simulator: Simulator, observation: Floats, policy: Policy, steps: int) 
         truncated=last & truncated,
         episodes=np.zeros(n, dtype=np.int64),
         steps=np.arange(n, dtype=np.int64),
-        determined=np.zeros(n, dtype=bool),
+        determined=np.zeros((n, len(observation) + 2), dtype=bool),
     )
 
 

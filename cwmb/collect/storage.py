@@ -78,10 +78,12 @@ def rewrite_determined(folder: Path, data: Transitions) -> None:
     first = 0
     with h5py.File(folder / "data" / "main_data.hdf5", "r+") as file:
         for index in range(len(file)):
-            stored = file[f"episode_{index}/infos/determined"]
-            n = len(stored) - 1
-            stored[...] = _padded(data.determined[first : first + n, None])
+            infos = file[f"episode_{index}/infos"]
+            n = len(infos["determined"]) - 1
+            del infos["determined"]  # it may have had one column only, of the transition as a whole
+            infos["determined"] = _padded(data.determined[first : first + n])
             first += n
+    _pack(folder / "data" / "main_data.hdf5")
 
 
 def _chain(data: Transitions) -> Floats:
@@ -96,7 +98,7 @@ def _padded(array: Any) -> Any:
 
 def _infos(recording: Recording, space: Space) -> dict[str, Any]:
     data = recording.transitions
-    infos = {"determined": _padded(data.determined[:, None])}
+    infos = {"determined": _padded(data.determined)}
     if recording.table:
         infos["next_observations"] = _padded(data.next_observations.astype(space.dtype))
         infos["episodes"] = _padded(data.episodes[:, None])

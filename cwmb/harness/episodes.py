@@ -42,7 +42,7 @@ def planner_spec(spec: EnvironmentSpec, protocol: BenchmarkProtocol) -> PlannerS
     parameters = {**chosen.parameters, **chosen.environments.get(spec.id, {})}
     if "horizon" in parameters:
         parameters["horizon"] = min(parameters["horizon"], length(spec, protocol))
-    return PlannerSpec(chosen.name, parameters)
+    return PlannerSpec(chosen.name, parameters, stepping=chosen.stepping)
 
 
 def planner(wanted: PlannerSpec, space: Space) -> Planner:
@@ -54,6 +54,11 @@ def planner(wanted: PlannerSpec, space: Space) -> Planner:
     """
     made = load(find("cwmb.planners", "planner", wanted.name), "planner")
     return create(made, np.array(space.low), np.array(space.high), space.dtype, wanted.parameters)
+
+
+def planner_revision(wanted: PlannerSpec) -> int:
+    """How often the plans of a planner have changed for the same parameters; see cwmb.planners.Planner."""
+    return int(getattr(find("cwmb.planners", "planner", wanted.name).load(), "revision", 1))
 
 
 def episode_count(spec: EnvironmentSpec, protocol: BenchmarkProtocol) -> int:

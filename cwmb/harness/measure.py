@@ -28,6 +28,7 @@ from cwmb.harness.episodes import (
     length,
     planned_episode,
     planner,
+    planner_revision,
     planner_seed,
     planner_spec,
     summary,
@@ -187,7 +188,9 @@ def random_settings(spec: EnvironmentSpec, protocol: BenchmarkProtocol) -> str:
 def oracle_settings(spec: EnvironmentSpec, protocol: BenchmarkProtocol) -> str:
     """What the oracle's returns depend on, as a hash."""
     wanted = planner_spec(spec, protocol)
-    return _fingerprint({"planner": wanted.name, **wanted.parameters, "steps": length(spec, protocol)})
+    revision = planner_revision(wanted)
+    changed = {"revision": revision} if revision > 1 else {}
+    return _fingerprint({"planner": wanted.name, **wanted.parameters, **changed, "steps": length(spec, protocol)})
 
 
 def _fingerprint(settings: Mapping[str, Any]) -> str:

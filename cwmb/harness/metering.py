@@ -18,7 +18,7 @@ from typing import NoReturn, Protocol
 from cwmb.errors import BudgetExhausted, ContextExceeded, CwmbError
 from cwmb.harness.ledger import Ledger
 from cwmb.harness.records import Limit
-from cwmb.models.extraction import extract
+from cwmb.models.extraction import continues, extract
 from cwmb.models.openai.refusals import REFUSED, stopped_by_a_filter
 from cwmb.models.pausing import Pause, pausing, sleep
 from cwmb.models.requests import request_hash
@@ -130,7 +130,10 @@ class Meter:
             self._closed = True
 
     def best(self, calls: int | None = None) -> Scored | None:
-        """The best scored program (training score, then exact rate, then the earliest), of the first calls if given."""
+        """The best scored program, of the first calls if given.
+
+        By training score, then exact rate, then whether it keeps its state, then the earliest.
+        """
         if calls is None:
             return self._best
         return max((s for s in self.scored if s.calls <= calls), key=_merit, default=None)
@@ -192,8 +195,9 @@ class Meter:
         self.watch(calls=len(self.asked), best=best.evaluation if best else None, usage=self.usage)
 
 
-def _merit(scored: Scored) -> tuple[float, float]:
-    return scored.evaluation.accuracy, scored.evaluation.exact
+def _merit(scored: Scored) -> tuple[float, float, bool]:
+    """What makes a program the better one; of equals, planners can use one that keeps its state."""
+    return scored.evaluation.accuracy, scored.evaluation.exact, not scored.evaluation.loses_state
 
 
 @dataclass(frozen=True)
@@ -256,7 +260,8 @@ def _completion(index: int, prompt: Prompt, reply: Reply) -> Completion:
                 program, failure, in_thoughts = thought, None, True
         if program is None and stopped_by_a_filter(reply.finish_reason):
             failure = Failure("refused", f"the answer was stopped: {reply.finish_reason}")
-    return Completion(index, reply.text, program, failure, reply.usage, reply.finish_reason, in_thoughts)
+    departs = failure is None and program is not None and not continues(program.source, prompt.prefix)
+    return Completion(index, reply.text, program, failure, reply.usage, reply.finish_reason, in_thoughts, departs)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from cwmb.harness import provenance
 from cwmb.harness.files import dumps, write_whole
 from cwmb.judging.horizon import Horizon
 from cwmb.models import prompts
-from cwmb.types import Evaluation, Failure, Program, Usage
+from cwmb.types import Completion, Evaluation, Failure, Program, Usage
 
 if TYPE_CHECKING:
     from cwmb.harness.metering import Asked, Meter
@@ -52,7 +52,7 @@ class Score:
     """An evaluation beside what is trivial and what is attainable on the very same data.
 
     unseen_accuracy: on pairs of state and action that are absent from train, None where all or none are; horizon: see
-    cwmb.judging.horizon, None in the training score.
+    cwmb.judging.horizon, None in the training score; determined, lost: see Evaluation.
     """
 
     accuracy: Share
@@ -68,6 +68,8 @@ class Score:
     failure: Failure | None
     unseen_accuracy: Share | None = None
     horizon: Horizon | None = None
+    determined: float | None = None
+    lost: float | None = None
 
 
 @dataclass(frozen=True)
@@ -147,8 +149,9 @@ class Record:
     tried again when the run is resumed). budget: calls that were allowed; custom: budget, seeds or the length of an
     answer are not the protocol's. program: SHA-256 of the judged program, program_call: the call that wrote it. stop:
     why the search ended. train is measured on what the strategy saw, test on what it did not. answers: calls by what
-    became of them (``program`` or a failure's kind); prompts: calls by kind of prompt. limit: which budget ended a
-    search that stopped for one (the scores are then those of what it had found by then).
+    became of them (``program``; ``departs``, a program that does not start with the lines given; or a failure's kind);
+    prompts: calls by kind of prompt. limit: which budget ended a search that stopped for one (the scores are then those
+    of what it had found by then).
     """
 
     schema: int
@@ -228,7 +231,7 @@ def record(setup: Setup, spec: EnvironmentSpec, seed: int, meter: Meter, outcome
         planning=outcome.planning,
         usage=meter.usage,
         prompts=dict(Counter(a.prompt.kind for a in asked)),
-        answers=dict(Counter(a.completion.failure.kind if a.completion.failure else "program" for a in asked)),
+        answers=dict(Counter(_answered(a.completion) for a in asked)),
         failure=outcome.failure,
         provenance=_provenance(setup, spec, asked),
     )
@@ -260,6 +263,13 @@ def _provenance(setup: Setup, spec: EnvironmentSpec, asked: Sequence[Asked]) -> 
         reduced_limits=sum(a.reply.reduced_to is not None for a in asked),
         programs_in_thoughts=sum(a.completion.in_thoughts for a in asked),
     )
+
+
+def _answered(completion: Completion) -> str:
+    """What became of a call, in a word."""
+    if completion.failure is not None:
+        return completion.failure.kind
+    return "departs" if completion.departs else "program"
 
 
 def write_record(path: Path, record: Record) -> None:
@@ -344,4 +354,6 @@ def score(
         failure=e.failure,
         unseen_accuracy=unseen_accuracy,
         horizon=horizon,
+        determined=e.determined,
+        lost=e.lost,
     )

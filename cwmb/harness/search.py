@@ -67,8 +67,12 @@ def search(job: Job, strategy: Strategy) -> Found:
 
 
 def training_score(job: Job, program: Program, index: int, best: float) -> Evaluation:
-    """What a strategy learns about a program: audited if it would be the best one."""
+    """What a strategy learns about a program: audited if it would be the best one.
+
+    Scored again, it shows another mistake, until all of them have been shown.
+    """
     first = job.setup.protocol.scoring.feedback == "first"
+    before = [i for i, scored in enumerate(job.meter.scored) if scored.program == program]
     with job.core():
         return job.judge.score(
             program,
@@ -76,7 +80,8 @@ def training_score(job: Job, program: Program, index: int, best: float) -> Evalu
             job.audit(program),
             audit_above=best,
             show=1,
-            feedback=None if first else job.draws(Purpose.FEEDBACK, index),
+            skip=0 if first else len(before),
+            feedback=None if first else job.draws(Purpose.FEEDBACK, *before[:1] or (index,)),
         )[0]
 
 
@@ -97,6 +102,7 @@ def write_search(folder: Path, meter: Meter) -> None:
                 "accuracy": evaluation.accuracy if evaluation else None,
                 "exact": evaluation.exact if evaluation else None,
                 "failure": failure.kind if failure else None,
+                "departs": completion.departs,
                 "decision": dict(asked.prompt.note),
             }
         )

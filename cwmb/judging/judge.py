@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,6 +11,7 @@ from cwmb.benchmark.catalog import EnvironmentSpec
 from cwmb.benchmark.protocols import BenchmarkProtocol
 from cwmb.benchmark.trajectories import spaces
 from cwmb.judging import audit as auditing
+from cwmb.judging.continuity import lost
 from cwmb.judging.scoring import Marks, Rules, compare, evaluate, mistakes, reward_classes, rules
 from cwmb.sandbox import Sandbox
 from cwmb.types import NOT_RUN, Evaluation, Failure, Ints, Predictions, Program, Space, Transitions
@@ -17,18 +19,25 @@ from cwmb.types import NOT_RUN, Evaluation, Failure, Ints, Predictions, Program,
 
 @dataclass(frozen=True)
 class Judge:
-    """Judges programs of one environment under one protocol."""
+    """Judges programs of one environment under one protocol.
+
+    blocks: see EnvironmentSpec; rolls_out: whether planners set a program's state once and then only call step.
+    """
 
     sandbox: Sandbox
     protocol: BenchmarkProtocol
     rules: Rules
     observation_space: Space
     action_space: Space
+    blocks: Sequence[int] = ()
+    rolls_out: bool = False
 
     @classmethod
     def of(cls, sandbox: Sandbox, protocol: BenchmarkProtocol, spec: EnvironmentSpec) -> Judge:
         """The judge of an environment, whose spaces are those of its data set. Raises CwmbError: see spaces()."""
-        return cls(sandbox, protocol, rules(spec, protocol.scoring), *spaces(spec))
+        # Where chance decides, two ways to the same state differ without anybody's fault.
+        rolls_out = protocol.planner(spec.group).stepping == "rollout" and not spec.stochastic
+        return cls(sandbox, protocol, rules(spec, protocol.scoring), *spaces(spec), tuple(spec.blocks), rolls_out)
 
     def predict(self, program: Program, truth: Transitions) -> Predictions:
         """What a program says about the transitions. Only their observations and actions reach it."""
@@ -48,14 +57,15 @@ class Judge:
         *,
         audit_above: float = -1.0,
         show: int = 0,
+        skip: int = 0,
         feedback: np.random.Generator | None = None,
     ) -> tuple[Evaluation, Marks]:
         """The evaluation of a program on the transitions.
 
         audit: draws the transitions that are repeated in a fresh process (one that no program foresees, see
         cwmb.seeds.unforeseen), if the accuracy is above audit_above;
-        show: how many mistakes to show, drawn by feedback among the wrong transitions whose outcome is determined
-        (without feedback: the first ones, determined or not).
+        show: how many mistakes to show, drawn by feedback among the transitions in which something determined is wrong
+        (without feedback: the first ones, whatever is wrong there); skip: how many of them were shown before.
         """
         predicted = self.predict(program, truth)
         marks = compare(truth, predicted, self.rules)
@@ -63,10 +73,16 @@ class Judge:
         if audit is not None and evaluation.accuracy > max(audit_above, 0.0):
             failure = self._audit(program, truth, predicted, marks, audit)
             if failure is not None:
-                return replace(evaluation, accuracy=0.0, exact=0.0, failure=failure), marks
+                return replace(evaluation, accuracy=0.0, exact=0.0, determined=0.0, failure=failure), marks
+        if self.rolls_out and not evaluation.raised:
+            evaluation = replace(evaluation, lost=lost(self, program, truth))
         if show:
-            chosen = _wrong(truth, marks, feedback)[:show]
-            evaluation = replace(evaluation, mistakes=mistakes(truth, predicted, marks, chosen))
+            counted = marks if feedback is None else marks.excused(truth.determined)
+            chosen = _wrong(counted, feedback)
+            if len(chosen):
+                chosen = np.roll(chosen, -(skip % len(chosen)))[:show]
+            found = mistakes(truth, predicted, marks, counted, chosen, self.blocks)
+            evaluation = replace(evaluation, mistakes=found)
         return evaluation, marks
 
     def _audit(
@@ -86,9 +102,7 @@ class Judge:
         return auditing.verdict(index, said.take(index), again)
 
 
-def _wrong(truth: Transitions, marks: Marks, feedback: np.random.Generator | None) -> Ints:
+def _wrong(counted: Marks, feedback: np.random.Generator | None) -> Ints:
     """The wrong transitions that ran, in the order in which they are shown."""
-    wrong = np.asarray(~marks.right & marks.ran)
-    if feedback is None:
-        return np.flatnonzero(wrong)
-    return feedback.permutation(np.flatnonzero(wrong & truth.determined))
+    wrong = np.flatnonzero(~counted.right & counted.ran)
+    return wrong if feedback is None else feedback.permutation(wrong)

@@ -7,7 +7,9 @@ state does not matter. NaN never matches.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise, zip_longest
 from typing import Literal
 
 import numpy as np
@@ -35,7 +37,8 @@ class Rules:
     observation: rtol and atol at once, None for exact equality; reward: the same, or ``float32`` for exact equality
     with the recorded reward rounded to float32 (the published code's rule); time_limit_is_done: whether truncation
     counts as done; by_reward: whether every distinct reward value weighs the same in total; ends: the least share of
-    the weight that the transitions which end an episode have in total, where there are any.
+    the weight that the transitions which end an episode have in total, where there are any; malformed_raises: whether
+    an observation of the wrong shape or kind costs as much as an exception.
     """
 
     observation: float | None
@@ -43,9 +46,11 @@ class Rules:
     time_limit_is_done: bool
     by_reward: bool
     ends: float = 0.0
+    malformed_raises: bool = False
 
 
 PAPER_TOLERANCE = 1e-5
+SHOWN_ELEMENTS = 20  # of those that are wrong in a large observation
 
 
 def rules(spec: EnvironmentSpec, scoring: ScoringRules) -> Rules:
@@ -59,6 +64,7 @@ def rules(spec: EnvironmentSpec, scoring: ScoringRules) -> Rules:
         time_limit_is_done=scoring.done == "terminated_or_truncated",
         by_reward=scoring.weighting == "every_reward" or spec.reward_values is not None,
         ends=0.0 if spec.reward_values is None else scoring.ends,
+        malformed_raises=scoring.malformed == "everything",
     )
 
 
@@ -66,7 +72,8 @@ def rules(spec: EnvironmentSpec, scoring: ScoringRules) -> Rules:
 class Marks:
     """Which parts of N predictions are right.
 
-    elements: bool [N, D]; reward, done, terminal: bool [N]; ran: bool [N], whether the program answered at all.
+    elements: bool [N, D]; reward, done, terminal: bool [N]; ran: bool [N], whether the program answered at all; formed:
+    bool [N], whether its observation was one.
     """
 
     elements: Bools
@@ -74,6 +81,7 @@ class Marks:
     done: Bools
     terminal: Bools
     ran: Bools
+    formed: Bools
 
     @property
     def state(self) -> Floats:
@@ -91,16 +99,22 @@ class Marks:
         rest = self.reward.astype(np.float64) + self.done
         return np.where(self.terminal, rest / 2, (self.state + rest) / 3)
 
+    def excused(self, determined: Bools) -> Marks:
+        """The marks with all right that is not determined [N, D + 2], as long as it was said in due form."""
+        return replace(
+            self,
+            elements=self.elements | (~determined[:, :-2] & self.formed[:, None]),
+            reward=self.reward | (~determined[:, -2] & self.ran),
+            done=self.done | (~determined[:, -1] & self.ran),
+        )
+
 
 def compare(truth: Transitions, predicted: Predictions, rules: Rules) -> Marks:
     """Mark every part of every prediction."""
-    answered = (predicted.status == OK) | (predicted.status == BAD_OBSERVATION)
     shaped = predicted.status == OK
+    answered = shaped if rules.malformed_raises else shaped | (predicted.status == BAD_OBSERVATION)
     terminal = _done(truth, rules)
-    if rules.observation is None:
-        elements = predicted.observations == truth.next_observations
-    else:
-        elements = _close(predicted.observations, truth.next_observations, rules.observation)
+    elements = ~beyond(predicted.observations, truth.next_observations, rules.observation)
     if rules.reward == "float32":
         reward = predicted.rewards == truth.rewards.astype(np.float32).astype(np.float64)
     else:
@@ -111,6 +125,7 @@ def compare(truth: Transitions, predicted: Predictions, rules: Rules) -> Marks:
         done=(predicted.done == terminal) & answered,
         terminal=terminal,
         ran=answered,
+        formed=shaped,
     )
 
 
@@ -132,28 +147,66 @@ def evaluate(truth: Transitions, predicted: Predictions, rules: Rules, marks: Ma
         ran=ran,
         n=n,
         failure=predicted.failure,
+        determined=float(marks.excused(truth.determined).right.mean()),
     )
 
 
-def mistakes(truth: Transitions, predicted: Predictions, marks: Marks, index: Ints) -> tuple[Mistake, ...]:
-    """The transitions at ``index`` as feedback."""
-    return tuple(
-        Mistake(
-            index=int(i),
-            observation=truth.observations[i].tolist(),
-            action=truth.actions[i].tolist(),
-            next_observation=truth.next_observations[i].tolist(),
-            reward=float(truth.rewards[i]),
-            done=bool(marks.terminal[i]),
-            predicted_observation=predicted.observations[i].tolist(),
-            predicted_reward=float(predicted.rewards[i]),
-            predicted_done=bool(predicted.done[i]),
-            wrong_elements=[] if marks.terminal[i] else np.flatnonzero(~marks.elements[i]).tolist(),
-            reward_wrong=not marks.reward[i],
-            done_wrong=not marks.done[i],
+def mistakes(
+    truth: Transitions, predicted: Predictions, marks: Marks, counted: Marks, index: Ints, blocks: Sequence[int] = ()
+) -> tuple[Mistake, ...]:
+    """The transitions at ``index`` as feedback.
+
+    counted: the marks of what is told to be wrong, which may excuse some of what differs; blocks: sizes of the parts of
+    a large observation, of which the first two are its state.
+    """
+    scale = change(truth)
+    found = []
+    for i in index:
+        wrong = [] if marks.terminal[i] else np.flatnonzero(~counted.elements[i]).tolist()
+        differs, tells = ([*m.elements[i], m.reward[i], m.done[i]] for m in (marks, counted))
+        with np.errstate(invalid="ignore", over="ignore"):
+            error = np.abs(predicted.observations[i] - truth.next_observations[i]) / scale
+        found.append(
+            Mistake(
+                index=int(i),
+                observation=truth.observations[i].tolist(),
+                action=truth.actions[i].tolist(),
+                next_observation=truth.next_observations[i].tolist(),
+                reward=float(truth.rewards[i]),
+                done=bool(marks.terminal[i]),
+                predicted_observation=predicted.observations[i].tolist(),
+                predicted_reward=float(predicted.rewards[i]),
+                predicted_done=bool(predicted.done[i]),
+                wrong_elements=wrong,
+                reward_wrong=not counted.reward[i],
+                done_wrong=not counted.done[i],
+                shown=telling(wrong, np.nan_to_num(error, nan=np.inf), blocks),
+                undetermined=np.flatnonzero(~np.array(differs) & np.array(tells)).tolist(),
+                state=sum(blocks[:2]) if blocks else len(scale),
+                malformed=_malformed(predicted, int(i)),
+            )
         )
-        for i in index
-    )
+    return tuple(found)
+
+
+def telling(wrong: Sequence[int], error: Floats, blocks: Sequence[int] = ()) -> list[int]:
+    """Those of many wrong elements that say most: the worst of each block in turn, by their error [D]."""
+    bounds = np.cumsum([0, *(blocks or [len(error)])])
+    ranked = sorted(wrong, key=lambda i: (-error[i], i))
+    queues = [[i for i in ranked if start <= i < stop] for start, stop in pairwise(bounds)]
+    in_turn = [i for rank in zip_longest(*queues) for i in rank if i is not None]
+    return sorted(in_turn[:SHOWN_ELEMENTS])
+
+
+def _malformed(predicted: Predictions, i: int) -> str:
+    """What is wrong with the form of an observation: known of the first one that was."""
+    if predicted.status[i] != BAD_OBSERVATION:
+        return ""
+    failure = predicted.failure
+    if failure is None or failure.kind != "bad_observation":
+        return "the observation has the wrong shape or type"
+    where = "" if failure.transition == i else f" (so it was in transition {failure.transition})"
+    return failure.message + where
 
 
 def persistence(truth: Transitions, train: Transitions, rules: Rules) -> Predictions:
@@ -181,6 +234,17 @@ def skill(accuracy: float, floor: float, ceiling: float) -> float | None:
 
 def _done(truth: Transitions, rules: Rules) -> Bools:
     return truth.terminated | truth.truncated if rules.time_limit_is_done else truth.terminated
+
+
+def change(truth: Transitions) -> Floats:
+    """How far each element of the observation moves in a step [D], root mean square; 1 where it never does."""
+    scale: Floats = np.sqrt(((truth.next_observations - truth.observations) ** 2).mean(axis=0))
+    return np.where(scale > 0, scale, 1.0)
+
+
+def beyond(said: Floats, true: Floats, tolerance: float | None) -> Bools:
+    """Where observations [N, D] lie outside of a tolerance, relative and absolute at once (None: are not equal)."""
+    return ~(said == true) if tolerance is None else ~_close(said, true, tolerance)
 
 
 def _close(a: Floats, b: Floats, tolerance: float) -> Bools:

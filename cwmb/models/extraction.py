@@ -38,8 +38,9 @@ def extract(text: str, prefix: str = "") -> tuple[Program | None, Failure | None
     """The program in an answer: of the blocks that bind ``Environment`` and parse, the last complete one.
 
     What the sandbox can load is a program, however it binds the name. One that does not start with the lines of prefix
-    (blank lines and trailing whitespace aside) gets them put before it. Characters that nobody sees and odd spaces are
-    taken out where there is no program with them. Never raises.
+    (blank lines and trailing whitespace aside) gets them put before it, unless it is whole as it stands: then it was
+    written anew (see ``continues``). Characters that nobody sees and odd spaces are taken out where there is no program
+    with them. Never raises.
 
     Returns:
         (program, None); or (None, failure) of kind ``no_code`` or ``too_large``; or both for a ``syntax_error``, so
@@ -82,8 +83,10 @@ class _Search:
     def accepts(self, body: str) -> bool:
         """Whether this is a complete program."""
         source = body.strip("\n").rstrip()
-        missing = bool(self.prefix.strip()) and not _starts_with(source, self.prefix)
-        if missing:
+        missing = not continues(source, self.prefix)
+        if missing and self._is_whole(source):
+            source, missing = _imports_lacking(source, self.prefix) + source, False
+        elif missing:
             source = self.prefix.rstrip() + "\n" + source
         likely = any(map(_STATEMENT.match, body.split("\n"))) if missing else _ENVIRONMENT.search(source)
         if not (likely or "Environment" in body) or self.parses == _MAX_PARSES:
@@ -100,13 +103,44 @@ class _Search:
             self.accepted.append(Program(source + "\n"))
         return bool(complete)
 
+    def _is_whole(self, source: str) -> bool:
+        """Whether this is a complete program without the prefix."""
+        if not _ENVIRONMENT.search(source) or self.parses == _MAX_PARSES:
+            return False
+        self.parses += 1
+        tree = _parse(source + "\n")
+        return isinstance(tree, ast.Module) and bool(_completeness(tree))
+
+
+def _imports_lacking(source: str, prefix: str) -> str:
+    """Import lines of the prefix whose names a whole program uses and does not bind: it takes them for granted."""
+    nodes = list(ast.walk(ast.parse(source)))
+    names = [node for node in nodes if isinstance(node, ast.Name)]
+    unbound = {node.id for node in names} - {node.id for node in names if not isinstance(node.ctx, ast.Load)}
+    unbound -= {
+        _bound(alias) for node in nodes if isinstance(node, ast.Import | ast.ImportFrom) for alias in node.names
+    }
+    trees = [_parse(line) for line in prefix.split("\n") if line.startswith(("import ", "from "))]
+    imports = [node for tree in trees if isinstance(tree, ast.Module) for node in tree.body]
+    return "".join(
+        f"{ast.unparse(node)}\n"
+        for node in imports
+        if isinstance(node, ast.Import | ast.ImportFrom) and unbound & {_bound(alias) for alias in node.names}
+    )
+
+
+def _bound(alias: ast.alias) -> str:
+    """The name that an import binds."""
+    return alias.asname or alias.name.partition(".")[0]
+
 
 def _with_prefix(failure: Failure) -> Failure:
     message = f"the answer does not start with the given lines; with them put before it: {failure.message}"
     return Failure(failure.kind, message, failure.line, failure.code)
 
 
-def _starts_with(source: str, prefix: str) -> bool:
+def continues(source: str, prefix: str) -> bool:
+    """Whether a program starts with the lines of prefix, blank lines and trailing whitespace aside."""
     wanted, given = ([line.rstrip() for line in s.split("\n") if line.strip()] for s in (prefix, source))
     return given[: len(wanted)] == wanted
 

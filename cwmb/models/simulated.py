@@ -3,8 +3,8 @@
 Its answers are a pure function of a request's messages and seed. Of the prompt it reads which environment it is, the
 last fenced block, and the line at which a program failed; it knows the reference programs (simple ones, where those are
 slow). Asked for a program, it gives that one with a few faults; shown a program, it mends one of its faults with some
-probability and sometimes makes a new one; shown the first lines of one, it continues from them. Results obtained with
-it test code and say nothing about strategies.
+probability and sometimes makes a new one; shown the first lines of one, it continues from them or begins anew. Results
+obtained with it test code and say nothing about strategies.
 """
 
 from __future__ import annotations
@@ -35,13 +35,14 @@ class Rates:
 
     fault: mean number of faults in a long program written from scratch (shorter ones get fewer); repair: probability
     that an improvement or a fix mends a fault; slip: that it makes a new one; unusable: that an answer's program
-    does not parse, is cut off, or is missing.
+    does not parse, is cut off, or is missing; restart: that a whole program begins anew instead of with given lines.
     """
 
     fault: float = 3.0
     repair: float = 0.6
     slip: float = 0.15
     unusable: float = 0.1
+    restart: float = 0.1
 
 
 class Simulated:
@@ -75,6 +76,8 @@ class Simulated:
         shown = _shown(prompt)
         if shown is None:
             source, explanation = self._fresh(right, rng), f"The class below models {environment}."
+        elif not _is_complete(shown) and rng.random() < self.rates.restart:
+            source, explanation = f"# Written anew.\n{self._fresh(right, rng)}", "I begin anew."
         elif not _is_complete(shown):
             source, explanation = self._continuation(shown, right, rng), "I continue from the given lines."
         else:

@@ -76,7 +76,9 @@ class Planner(Protocol):
 
     Called as ``planner_class(low, high, dtype, **parameters)``: the bounds [A] of the action space and its dtype
     (discrete actions: low [0], high [n - 1], ``int64``). An attribute ``most_steps``, the steps that one plan takes in
-    the model at most, lets the harness disbelieve a program that says it was asked for more.
+    the model at most, lets the harness disbelieve a program that says it was asked for more. A class whose plans have
+    changed for the same parameters says so by a higher ``revision`` (an int, 1 where there is none): stored returns of
+    the one before no longer count.
     """
 
     def plan(self, model: Model, rng: np.random.Generator) -> Floats:

@@ -4,6 +4,7 @@ planning"): noise that is correlated in time, fewer samples in later iterations,
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 
@@ -26,9 +27,10 @@ class ICEM(CEM):
     samples: plans drawn in the first iteration; decay: by which each further iteration has fewer (never fewer than
     twice the elites); keep_fraction: share of the elites that stay among the samples of the next iteration, and of the
     next plan; noise_beta: exponent of the noise's power spectrum, 1/f^β, over the horizon; momentum: share of the old
-    mean in the new one.
+    mean in the new one, and of the old standard deviation. One of the last iteration's samples is the mean itself.
     """
 
+    revision: ClassVar[int] = 2
     horizon: int = 30
     iterations: int = 3
     samples: int = 64
@@ -75,6 +77,8 @@ class ICEM(CEM):
 
         for iteration in range(self.iterations):
             noise = coloured_noise(self.noise_beta, (self.drawn(iteration), *mean.shape), rng)
+            if iteration == self.iterations - 1:
+                noise[0] = 0.0
             plans = admissible(mean + std * noise, self.low, self.high, self.dtype)
             if iteration == 0 and fresh_tail:
                 # What lies beyond the old horizon is drawn like any other sample.
@@ -84,7 +88,7 @@ class ICEM(CEM):
             elites = ranked[: self.elites]
             kept = ranked[: self.kept].copy()
             mean = self.momentum * mean + (1 - self.momentum) * elites.mean(axis=0)
-            std = elites.std(axis=0)
+            std = self.momentum * std + (1 - self.momentum) * elites.std(axis=0)
 
         memory.mean, memory.kept = mean, kept
         return ranked[0, : executed(self)]

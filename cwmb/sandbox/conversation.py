@@ -237,6 +237,7 @@ def setup(
         },
         "planner": planner.name if planner else None,
         "parameters": planner.parameters if planner else {},
+        "stepping": planner.stepping if planner else None,
     }
 
 

@@ -27,6 +27,27 @@ def _many_are_finite(size: int) -> Callable[[Floats], bool]:
     return lambda row: bool(zeros_dot(row) == 0.0)  # unless an element is infinite or NaN
 
 
+class SetBeforeEveryStep:
+    """A program that is put into the state that it returned last before every step, as the published code steps it."""
+
+    def __init__(self, environment: Any, observation_kind: str, observation_size: int) -> None:
+        self._environment = environment
+        self._decode = decoder(observation_kind)
+        self._encode = encoder(observation_kind, observation_size)
+        self._row = np.zeros(observation_size)
+
+    def set_state(self, observation: Any) -> None:
+        """What the next step starts from. Raises Malformed."""
+        self._encode(observation, self._row)
+
+    def step(self, action: Any) -> Any:
+        """What the program returns; raises what the program raises, and Malformed."""
+        self._environment.set_state(self._decode(self._row))
+        returned = self._environment.step(action)
+        self._encode(unpack(returned)[0], self._row)
+        return returned
+
+
 class CandidateModel:
     """A program set on the state that is planned from (see cwmb.planners.Model).
 

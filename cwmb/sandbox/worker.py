@@ -20,7 +20,7 @@ import numpy as np
 from cwmb.planners import SimulationFailed
 from cwmb.sandbox import wire
 from cwmb.sandbox.candidate import LoadFailed, described, load, malformed, report
-from cwmb.sandbox.model import CandidateModel
+from cwmb.sandbox.model import CandidateModel, SetBeforeEveryStep
 from cwmb.sandbox.randomness import Randomness
 from cwmb.sandbox.values import Malformed, decoder, encoder, real, truth, unpack
 from cwmb.sandbox.wire import DATA_FD, LENGTH, LOG_FD, NONCE_BYTES, Report
@@ -152,6 +152,8 @@ def _plan(setup: dict[str, Any], planner: Any, generator: np.random.Generator, r
     environment, draws = _load(randomness, setup["seed"])
     observation_space, action_space = setup["observation"], setup["action"]
     discrete = action_space["kind"] != "box"
+    if setup["stepping"] == "set_state":
+        environment = SetBeforeEveryStep(environment, observation_space["kind"], observation_space["size"])
     model = CandidateModel(environment, observation_space["kind"], observation_space["size"], discrete)
     randomness.distinct = True
     plan_index = 0

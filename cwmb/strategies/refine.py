@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -28,6 +28,13 @@ def attempt(completion: Completion, evaluate: Evaluate) -> Attempt | None:
     return Attempt(completion.index, completion.program, evaluate(completion.program))
 
 
+def another(last: Attempt, evaluate: Evaluate) -> Attempt:
+    """The same program with another of its mistakes to show: for asking again to improve it."""
+    if last.evaluation.raised:
+        return last
+    return replace(last, evaluation=evaluate(last.program))
+
+
 def refinement(task: Task, last: Attempt, note: Mapping[str, Any]) -> Prompt:
     """The question for a better program: fix it if it raised, improve it otherwise."""
     if last.evaluation.raised and last.evaluation.failure is not None:
@@ -46,5 +53,6 @@ class Refine:
         last: Attempt | None = None
         while last is None or not last.evaluation.perfect:
             prompt = prompts.generate(task) if last is None else refinement(task, last, {})
-            last = attempt(llm.complete(prompt), evaluate) or last
+            new = attempt(llm.complete(prompt), evaluate)
+            last = new or (last and another(last, evaluate))
         return last.program

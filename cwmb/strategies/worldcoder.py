@@ -9,17 +9,21 @@ import numpy as np
 
 from cwmb.errors import CwmbError
 from cwmb.models import prompts
-from cwmb.strategies.refine import Attempt, attempt, refinement
+from cwmb.strategies.refine import Attempt, another, attempt, refinement
 from cwmb.types import Evaluate, LanguageModel, Program, Task
 
 
 @dataclass
 class Arm:
-    """A program that can be refined, or the writing from scratch (attempt None), with its Beta distribution."""
+    """A program that can be refined, or the writing from scratch (attempt None), with its Beta distribution.
+
+    refined: whether it was asked about before.
+    """
 
     attempt: Attempt | None
     alpha: float = 1.0
     beta: float = 1.0
+    refined: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,8 +56,11 @@ class WorldCoder:
             if chosen.attempt is None:
                 prompt = prompts.generate(task, note=note)
             else:
+                if chosen.refined:
+                    chosen.attempt = another(chosen.attempt, evaluate)
                 prompt = refinement(task, chosen.attempt, note)
-                chosen.beta += 1
+            chosen.beta += 1
+            chosen.refined = True
             new = attempt(llm.complete(prompt), evaluate)
             if new is not None:
                 if new.evaluation.perfect:

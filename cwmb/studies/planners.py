@@ -71,14 +71,23 @@ def measure(
 ) -> None:
     """Make the trials that path does not have yet: episode 0 of all first, so that a part of them says something."""
     for index, name, setting in product(range(episodes), names, settings):
-        fingerprint = oracle_settings(environment(name), rules(setting))
-        if any(_key(t) == (name, setting, index) and t.fingerprint == fingerprint for t in read(path)):
+        if any(_key(t) == (name, setting, index) and holds(t) for t in read(path)):
             continue
         start = time.process_time()
         episode = oracle_episode(environment(name), rules(setting), index)
         seconds = round(time.process_time() - start, 1)
-        _store(path, Trial(name, setting, index, episode.total, episode.steps, seconds, fingerprint))
+        _store(path, Trial(name, setting, index, episode.total, episode.steps, seconds, fingerprint(name, setting)))
         progress(f"{name}, {setting}: {episode.total:.6g} in {episode.steps} steps, {seconds:.0f} s")
+
+
+def fingerprint(name: str, setting: str) -> str:
+    """What a trial made today would depend on, as a hash."""
+    return oracle_settings(environment(name), rules(setting))
+
+
+def holds(trial: Trial) -> bool:
+    """Whether a trial would come out the same today."""
+    return trial.fingerprint == fingerprint(trial.environment, trial.setting)
 
 
 def rules(setting: str) -> BenchmarkProtocol:
@@ -115,6 +124,7 @@ def table(trials: Sequence[Trial]) -> Table:
         if any(totals.values()):
             found = (Returns(*summary(t), len(t)) if t else None for t in totals.values())
             rows.append((name, *map(returns_estimate, found)))
+    outdated = sum(not holds(trial) for trial in trials)
     return Table(
         "planners",
         f"Returns of planners on the true environments in episodes of at most {STEPS} steps, ± one standard error "
@@ -122,6 +132,7 @@ def table(trials: Sequence[Trial]) -> Table:
         "other settings of iCEM differ in what their names say (iterations × plans).",
         (Column("environment", "environment"), *(Column(setting, setting, digits=1) for setting in SETTINGS)),
         tuple(rows),
+        (f"{outdated} of the {len(trials)} episodes were planned by an earlier revision of iCEM.",) if outdated else (),
     )
 
 

@@ -1,4 +1,5 @@
 import re
+import shutil
 from dataclasses import fields, replace
 from functools import cache
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cwmb.benchmark import trajectories
 from cwmb.benchmark.catalog import EnvironmentSpec, environment, environment_ids
 from cwmb.benchmark.data import data_path
 from cwmb.benchmark.protocols import protocol
@@ -149,8 +151,40 @@ def test_test_sets_of_tables_hold_every_valid_pair_once(name: str) -> None:
 @every_split
 def test_the_restored_simulator_repeats_determined_transitions(name: str, split: Split) -> None:
     spec, data = environment(name), transitions(environment(name), split)
-    chosen = np.random.default_rng(0).choice(np.flatnonzero(data.determined), 50)
-    assert determined(spec, simulator(name), data.take(chosen)).all()
+    some = data.take(np.random.default_rng(0).choice(len(data), 50))
+    found = determined(spec, simulator(name), some)
+    # At an end the next observation does not count.
+    assert (found >= some.determined)[~some.terminated].all()
+    assert (found >= some.determined)[:, -2:].all()
+    assert found.shape == some.observations.shape[:1] + (data.observations.shape[1] + 2,)
+
+
+@every_split
+def test_in_blackjack_the_dealers_card_is_determined_and_a_hit_of_21_too(split: Split) -> None:
+    data = transitions(environment("Blackjack-v1"), split)
+    total, _, ace = data.observations.T
+    hit = data.actions[:, 0] == 1
+    assert data.determined[:, 1].all()
+    assert data.determined[~hit, -1].all()
+    assert data.determined[hit & (total == 21) & (ace == 0), -2:].all()  # bust for certain
+    assert data.determined[hit & ((total <= 11) | (ace == 1)), -2:].all()  # it cannot be
+    assert not data.determined[hit, 0].any()
+    assert not data.determined[hit & (ace == 0) & (total > 11) & (total < 21), -2].any()
+
+
+def test_a_data_set_may_say_of_transitions_as_wholes_whether_they_are_determined(tmp_path: Path) -> None:
+    import h5py
+
+    folder = shutil.copytree(trajectories.dataset_folder(environment("Blackjack-v1").dataset.test), tmp_path / "copy")
+    with h5py.File(folder / "data" / "main_data.hdf5", "r+") as file:
+        for index in range(len(file)):
+            infos = file[f"episode_{index}/infos"]
+            whole = infos["determined"][:].all(axis=1, keepdims=True)
+            del infos["determined"]
+            infos["determined"] = whole
+    data, parts = trajectories.read(folder), transitions(environment("Blackjack-v1"), "test")
+    assert data.determined.shape == parts.determined.shape
+    assert (parts.determined.all(axis=1) == data.determined.T).all()
 
 
 def test_minari_loads_what_we_load(monkeypatch: pytest.MonkeyPatch) -> None:

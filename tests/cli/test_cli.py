@@ -92,6 +92,74 @@ def test_score_shows_wrong_transitions_field_by_field(tmp_path: Path) -> None:
     assert "along recorded actions" in result.stdout
 
 
+# How a program is wrong in Blackjack beyond what chance hides, as code behind the reference program.
+GROSS_ERRORS = {
+    "the dealer's card grows with every hit": """
+        (total, dealer_card, ace), reward, done = Right.hit(self)
+        return (total, dealer_card + 1, ace), reward, done""",
+    "a hit changes nothing": """
+        return self.state, 0.0, False""",
+    "no ace is usable": """
+        self.state = (*self.state[:2], 0)
+        return Right.hit(self)""",
+}
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+@pytest.mark.parametrize("error", GROSS_ERRORS)
+def test_in_blackjack_chance_hides_no_gross_error(error: str, split: str, tmp_path: Path) -> None:
+    right = program("Blackjack-v1").source.replace("class Environment:", "class Right:")
+    path = tmp_path / "world.py"
+    path.write_text(f"{right}\n\nclass Environment(Right):\n    def hit(self):{GROSS_ERRORS[error]}\n")
+    shown = cwmb("score", "Blackjack-v1", path, "--split", split).stdout
+    assert shown.count("\ntransition ") == 3
+    assert "action 1" in shown
+    assert " should be " in shown
+
+
+def test_a_program_at_the_ceiling_has_no_mistake_to_show(tmp_path: Path) -> None:
+    path = tmp_path / "world.py"
+    path.write_text(program("Blackjack-v1").source)
+    shown = cwmb("score", "Blackjack-v1", path).stdout
+    assert "1.0000   all right that follows from observation and action" in shown
+    assert "transition " not in shown
+    report = json.loads(cwmb("score", "Blackjack-v1", path, "--json").stdout)
+    assert report["determined"] == 1.0 > report["exact"]
+
+
+def test_score_says_that_a_program_does_not_keep_its_state(tmp_path: Path) -> None:
+    right = program("CartPole-v1").source.replace("class Environment:", "class Right:")
+    path = tmp_path / "world.py"
+    path.write_text(
+        f"{right}\n\nclass Environment:\n"
+        "    def set_state(self, observation):\n        self.observation = observation\n"
+        "    def step(self, action):\n        right = Right()\n        right.set_state(self.observation.copy())\n"
+        "        return right.step(action)\n"
+    )
+    shown = cwmb("score", "CartPole-v1", path, "--split", "train").stdout
+    assert "accuracy 1.0000" in shown
+    assert "step does not keep the new state in 100% of the pairs of steps" in shown
+    report = json.loads(cwmb("score", "CartPole-v1", path, "--split", "train", "--json").stdout)
+    assert (report["exact"], report["lost"]) == (1.0, 1.0)
+    # The published code sets the state before every step of a plan.
+    assert "keep the new state" not in cwmb("score", "CartPole-v1", path, "--protocol", "paper").stdout
+
+
+def test_score_of_the_wrong_shape_says_which_shape_and_costs_everything_under_paper(tmp_path: Path) -> None:
+    path = tmp_path / "world.py"
+    path.write_text(BAD_CARTPOLE.replace("self.observation, 1.0", "self.observation[:3], 1.0"))
+    mild = cwmb("score", "CartPole-v1", path).stdout
+    assert "  the observation is an array of float64 and shape (3,), it should be a float array of shape (4,)" in mild
+    assert "nan" not in mild
+    mild, fatal = (
+        json.loads(cwmb("score", "CartPole-v1", path, "--protocol", name, "--json").stdout)
+        for name in ("standard", "paper")
+    )
+    assert mild["accuracy"] > 0.5
+    assert fatal["accuracy"] == 0
+    assert mild["failure"]["kind"] == fatal["failure"]["kind"] == "bad_observation"
+
+
 def test_score_on_an_npz_file(world: Path, tmp_path: Path) -> None:
     data = {
         "obs": np.zeros((2, 4)),

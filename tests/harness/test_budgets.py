@@ -13,8 +13,11 @@ import numpy as np
 import pytest
 from conftest import PROGRAM, RunStrategy, Scripted, said, worse_and_worse
 
+from cwmb.benchmark.catalog import environment
+from cwmb.benchmark.trajectories import transitions
 from cwmb.errors import BudgetExhausted, CwmbError
 from cwmb.harness.metering import EVALUATIONS_PER_CALL, REFUSALS, Budget
+from cwmb.reference import program
 from cwmb.types import Evaluate, LanguageModel, Message, Program, Prompt, Task
 
 Search = Callable[[LanguageModel, Evaluate], Program | None]
@@ -66,6 +69,29 @@ def test_a_search_ends_at_the_first_budget_and_what_it_found_is_kept(
     assert record.program_call == 0  # the best one
     assert record.test
     assert record.test.accuracy > 0
+
+
+def test_a_program_that_is_scored_again_shows_another_mistake_until_all_were_shown(run_strategy: RunStrategy) -> None:
+    wrong_limit = program("CartPole-v1").source.replace("2.4", "2.41")
+    shown: list[int] = []
+
+    def again_and_again(llm: LanguageModel, evaluate: Evaluate) -> None:
+        found = llm.complete(PROMPT).program
+        assert found is not None
+        with suppress(BudgetExhausted):
+            while True:
+                shown.extend(mistake.index for mistake in evaluate(found).mistakes)
+
+    provider = Scripted(lambda _: said(f"```python\n{wrong_limit}```"))
+    run_strategy(Does(again_and_again), provider)
+    train = transitions(environment("CartPole-v1"), "train")
+    x = np.abs(train.next_observations[:, 0])
+    wrong = set(np.flatnonzero((x > 2.4) & (x <= 2.41) & train.terminated).tolist())
+    assert 2 < len(wrong) <= len(shown) / 2
+    # Each once, then over again in the same order.
+    assert set(shown[: len(wrong)]) == wrong
+    assert shown[len(wrong) :] == shown[: -len(wrong)]
+    assert shown[: len(wrong)] != sorted(wrong)
 
 
 def test_a_strategy_that_stops_by_itself_met_no_limit(run_strategy: RunStrategy) -> None:

@@ -92,7 +92,7 @@ def test_who_waits_for_a_core_stops_at_once(run_strategy: RunStrategy) -> None:
         run_strategy(
             Does(asks_for_ever), Together(), Budget(1), seeds=CELLS, jobs=CELLS, stop=sandbox.stop, sandbox=sandbox
         )
-    assert 1 <= sandbox.begun <= cores()
+    assert 1 <= sandbox.begun <= 2 * cores()  # a program is run twice to see whether it keeps its state
 
 
 @pytest.mark.parametrize("stopped_after", [None, 250])

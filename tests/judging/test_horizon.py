@@ -44,7 +44,7 @@ def recorded(lengths: list[int], *, terminated: bool = False) -> Transitions:
         truncated=np.zeros(n, np.bool_),
         episodes=np.repeat(np.arange(len(lengths)), lengths),
         steps=steps,
-        determined=np.ones(n, np.bool_),
+        determined=np.ones((n, 3), np.bool_),
     )
 
 

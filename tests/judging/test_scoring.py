@@ -2,12 +2,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from cwmb.judging.scoring import Rules, compare, evaluate, mistakes, persistence, skill
-from cwmb.types import BAD_OBSERVATION, NOT_RUN, OK, RAISED, Predictions, Transitions
+from cwmb.judging.scoring import Rules, change, compare, evaluate, mistakes, persistence, skill, telling
+from cwmb.types import BAD_OBSERVATION, NOT_RUN, OK, RAISED, Failure, Predictions, Transitions
 
 STANDARD = Rules(observation=1e-5, reward=1e-5, time_limit_is_done=False, by_reward=False)
 PAPER = Rules(observation=1e-5, reward="float32", time_limit_is_done=True, by_reward=True)
@@ -26,7 +26,7 @@ def transitions(n: int = 4, dimensions: int = 3, **changes: np.ndarray) -> Trans
         "truncated": np.zeros(n, dtype=bool),
         "episodes": np.zeros(n, dtype=np.int64),
         "steps": np.arange(n),
-        "determined": np.ones(n, dtype=bool),
+        "determined": np.ones((n, dimensions + 2), dtype=bool),
     }
     return Transitions(**{**columns, **changes})
 
@@ -41,6 +41,7 @@ def perfect(truth: Transitions, **changes: np.ndarray) -> Predictions:
     return Predictions(**{**said, **changes})
 
 
+@settings(deadline=None)
 @given(st.integers(1, 400), st.integers(1, 376), st.booleans())
 def test_a_perfect_program_scores_exactly_one(n: int, dimensions: int, by_reward: bool) -> None:
     truth = transitions(n, dimensions, rewards=np.arange(n) % 7 * 1.0, terminated=np.arange(n) % 5 == 4)
@@ -77,6 +78,16 @@ def test_an_observation_of_the_wrong_shape_costs_the_state_part_only() -> None:
     evaluation = evaluate(truth, said, STANDARD)
     assert (evaluation.state, evaluation.reward, evaluation.done, evaluation.ran) == (0.5, 1.0, 1.0, 1.0)
     assert evaluation.accuracy == pytest.approx((1 + 2 / 3) / 2)
+
+
+def test_where_the_wrong_shape_costs_everything_it_calls_for_a_fix() -> None:
+    truth = transitions(2)
+    failure = Failure("bad_observation", "the observation is None")
+    said = perfect(truth, status=np.array([OK, BAD_OBSERVATION], dtype=np.uint8))
+    mild = evaluate(truth, replace(said, failure=failure), STANDARD)
+    fatal = evaluate(truth, replace(said, failure=failure), replace(STANDARD, malformed_raises=True))
+    assert (mild.raised, fatal.raised) == (False, True)
+    assert (fatal.accuracy, fatal.ran, fatal.reward, fatal.failure) == (0.0, 0.5, 0.5, failure)
 
 
 @pytest.mark.parametrize("status", [RAISED, NOT_RUN])
@@ -159,9 +170,66 @@ def test_mistakes_name_the_wrong_fields() -> None:
     truth = transitions(2, terminated=np.array([False, True]))
     said = perfect(truth, observations=truth.next_observations + [[0, 1, 0]], rewards=truth.rewards + [0, 1])
     marks = compare(truth, said, STANDARD)
-    first, second = mistakes(truth, said, marks, np.array([0, 1]))
+    first, second = mistakes(truth, said, marks, marks, np.array([0, 1]))
     assert (first.wrong_elements, first.reward_wrong, first.done_wrong) == ([1], False, False)
     assert (second.wrong_elements, second.reward_wrong, second.done_wrong) == ([], True, False)
+
+
+def test_what_is_not_determined_is_excused_part_by_part_but_not_its_form() -> None:
+    known = np.ones((3, 5), dtype=bool)
+    known[:, [0, 3]] = False  # the first element and the reward
+    truth = transitions(3, determined=known)
+    off = perfect(truth, observations=truth.next_observations + [[1, 0, 0]], rewards=truth.rewards + 1)
+    worse = replace(off, observations=off.observations + np.array([[0], [1], [0]]), done=np.array([0, 0, 1], bool))
+    marks = compare(truth, worse, STANDARD)
+    assert marks.excused(known).right.tolist() == [True, False, False]
+    assert evaluate(truth, off, STANDARD).perfect
+    assert evaluate(truth, off, STANDARD).exact == 0
+    assert evaluate(truth, worse, STANDARD).determined == pytest.approx(1 / 3)
+    first, second, third = mistakes(truth, worse, marks, marks.excused(known), np.arange(3))
+    assert (first.undetermined, first.wrong_elements, first.reward_wrong) == ([0, 3], [], False)
+    assert (second.undetermined, second.wrong_elements) == ([0, 3], [1, 2])
+    assert (third.undetermined, third.wrong_elements, third.done_wrong) == ([0, 3], [], True)
+    malformed = replace(off, status=np.full(3, BAD_OBSERVATION, dtype=np.uint8))
+    assert not evaluate(truth, malformed, STANDARD).perfect
+    silent = replace(off, status=np.full(3, NOT_RUN, dtype=np.uint8))
+    assert evaluate(truth, silent, STANDARD).determined == 0
+
+
+def test_a_mistake_of_the_wrong_form_says_which() -> None:
+    truth = transitions(3)
+    failure = Failure("bad_observation", "the observation is an array of float64 and shape (2,)", transition=1)
+    said = perfect(truth, status=np.array([OK, BAD_OBSERVATION, BAD_OBSERVATION], dtype=np.uint8))
+    marks = compare(truth, replace(said, failure=failure), STANDARD)
+    found = mistakes(truth, replace(said, failure=failure), marks, marks, np.arange(3))
+    assert [m.malformed for m in found] == ["", failure.message, f"{failure.message} (so it was in transition 1)"]
+    later = mistakes(truth, said, marks, marks, np.array([1]))
+    assert later[0].malformed == "the observation has the wrong shape or type"
+
+
+def test_of_many_wrong_elements_the_worst_of_each_block_are_shown() -> None:
+    # The third block is furthest off everywhere; the others are shown as well.
+    error = np.concatenate([np.arange(10) / 10, np.arange(10) / 20, 100 + np.arange(80)])
+    shown = telling(range(100), error, [10, 10, 80])
+    assert shown == [*range(3, 10), *range(13, 20), *range(94, 100)]
+    assert telling([2, 50, 99], error, [10, 10, 80]) == [2, 50, 99]
+    assert telling(range(100), error) == list(range(80, 100))
+    error[0] = np.inf
+    assert 0 in telling(range(100), error, [10, 10, 80])
+
+
+def test_errors_are_told_by_the_scale_on_which_an_element_moves() -> None:
+    # Element 0 moves by thousandths and is off by as much, the others by thousands and are off by tens.
+    truth = transitions(50, 30)
+    moves = np.array([1e-3] + [1e3] * 29)
+    truth = replace(truth, next_observations=truth.observations + moves * truth.next_observations)
+    said = perfect(truth, observations=truth.next_observations + [[1e-3] + [10.0 + i for i in range(29)]])
+    marks = compare(truth, said, STANDARD)
+    (mistake,) = mistakes(truth, said, marks, marks, np.array([7]))
+    assert len(mistake.wrong_elements) == 30
+    assert mistake.shown[0] == 0
+    assert len(mistake.shown) == 20
+    assert np.allclose(change(truth)[[0, 1]], [1e-3, 1e3], rtol=0.5)
 
 
 def test_skill_is_not_clipped_and_undefined_where_the_bounds_meet() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cwmb.models.extraction import MAX_BYTES, extract
+from cwmb.models.extraction import MAX_BYTES, continues, extract
 from cwmb.sandbox.candidate import load
 
 CODE = '''import numpy as np
@@ -221,12 +221,43 @@ def test_blank_lines_and_trailing_whitespace_are_no_difference() -> None:
     assert program(f"```python\n{CODE}```", "import numpy as np   \nclass Environment:") == CODE
 
 
-def test_a_prefix_of_imports_can_be_put_before_a_whole_program() -> None:
-    assert program(FENCED, "import math\nimport random\n") == "import math\nimport random\n" + CODE
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        "import math\nimport random\n",
+        "import math\n\nclass Environment:\n    def __init__(self):\n",
+        "class Environment:\n    GRAVITY = 9.8\n",
+        "import numpy as np\nclass Environment:\n    def __init__(self):\n        self.x = (\n",
+    ],
+)
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("", ""),
+        ("", "# Anew, with comments.\n"),
+        ("", "from __future__ import annotations\n"),
+        ("", '"A world."\n'),
+        ("", "import math\n"),
+        ("class Environment:", "class Environment(object):"),
+        ("class Environment:", "LIMIT = 3\n\n\nclass Environment:"),
+        ("class Environment:", "class Environment:\n    'It moves.'\n"),
+    ],
+)
+def test_a_whole_program_that_begins_anew_is_taken_as_it_is(prefix: str, old: str, new: str) -> None:
+    whole = CODE.replace(old, new, 1) if old else new + CODE
+    assert program(f"I start over.\n```python\n{whole}```", prefix) == whole
+    assert not continues(whole, prefix)
 
 
-def test_a_program_that_starts_otherwise_and_cannot_follow_is_a_failure() -> None:
-    found, failure = extract(FENCED, "import math\n\nclass Environment:\n    def __init__(self):\n")
+def test_a_whole_program_without_its_imports_gets_those_of_the_prefix_that_it_uses() -> None:
+    body = CODE.replace("import numpy as np\n", "").replace("= 0", "= np.zeros(1)").lstrip("\n")
+    prefix = "import math\nimport numpy as np\nclass Environment:\n    A = 1\n"
+    assert program(f"```python\n{body}```", prefix) == "import numpy as np\n" + body
+
+
+def test_what_is_not_whole_and_cannot_follow_is_a_failure() -> None:
+    half = CODE[: CODE.index("    def step")]
+    found, failure = extract(f"```python\n{half}```", "import math\n\nclass Environment:\n    def __init__(self):\n")
     assert failure is not None
     assert failure.kind == "syntax_error"
     assert "does not start with the given lines" in failure.message

@@ -19,7 +19,7 @@ from cwmb.types import Evaluation, Failure, Mistake, Program, Prompt, Space, Tas
 
 NONE = np.zeros((0, 1))
 EMPTY = Transitions(
-    NONE, NONE, NONE[:, 0], NONE, NONE[:, 0] > 0, NONE[:, 0] > 0, NONE[:, 0], NONE[:, 0], NONE[:, 0] > 0
+    NONE, NONE, NONE[:, 0], NONE, NONE[:, 0] > 0, NONE[:, 0] > 0, NONE[:, 0], NONE[:, 0], np.ones((0, 3), np.bool_)
 )
 CODE = (
     "class Environment:\n    def set_state(self, o):\n        self.o = o\n\n    def step(self, a):\n        return a\n"
@@ -148,27 +148,39 @@ def test_vector_actions_are_shown_whole() -> None:
     assert "action: [0.7, -1.0]\n" in content
 
 
-@pytest.mark.parametrize(("wrong", "shown"), [(5, 5), (20, 20), (300, 20)])
-def test_of_large_observations_the_worst_elements_are_shown(wrong: int, shown: int) -> None:
-    errors = np.arange(376.0) % 101
-    errors[wrong:] = 0.0
-    errors[0] = math.nan
+@pytest.mark.parametrize("count", [5, 20])
+def test_of_large_observations_the_state_and_the_telling_elements_are_shown(count: int) -> None:
     large = replace(
         MISTAKE,
-        observation=[0.0] * 376,
+        observation=[float(np.float32(i / 8)) for i in range(376)],
         next_observation=[1.0] * 376,
-        predicted_observation=[float(1.0 + e) for e in errors],
-        wrong_elements=list(range(wrong)),
+        predicted_observation=[2.0] * 376,
+        wrong_elements=list(range(0, 40, 2)),
+        shown=list(range(0, 2 * count, 2)),
+        state=45,
     )
     content = text(prompts.improve(task(box(376), box(17)), PROGRAM, replace(EVALUATION, mistakes=(large,)), parent=0))
     rows = [int(i) for i in re.findall(r"^\| observation\[(\d+)\]", content, re.MULTILINE)]
-    assert len(rows) == shown
-    assert rows == sorted(rows)
-    assert rows[0] == 0  # NaN is the worst of all
-    hidden = max((errors[i] for i in range(1, wrong) if i not in rows), default=0.0)
-    assert hidden <= min(errors[i] for i in rows[1:])
-    assert f"{wrong} of the 376 elements" in content
+    assert rows == list(range(0, 2 * count, 2))
+    assert "20 of the 376 elements of the observation are wrong; " in content
+    assert ("only those are shown" in content) == (count == 20)
+    (line,) = [line for line in content.splitlines() if line.startswith("observation[0:45] before the step: ")]
+    assert ast.literal_eval(line.partition(": ")[2]) == large.observation[:45]
     assert row(content, "done")[3] == "WRONG"
+
+
+def test_what_differs_by_chance_is_told_apart_from_what_is_wrong() -> None:
+    chance = replace(MISTAKE, wrong_elements=[2], undetermined=[0, 3], predicted_reward=2.0)
+    content = text(prompts.improve(CART, PROGRAM, replace(EVALUATION, mistakes=(chance,)), parent=0))
+    assert row(content, "observation[0]")[3] == row(content, "reward")[3] == "not determined"
+    assert row(content, "observation[2]")[3] == row(content, "done")[3] == "WRONG"
+    assert "predict what is most likely" in content
+
+
+def test_a_program_that_loses_its_state_is_told() -> None:
+    content = text(prompts.improve(CART, PROGRAM, replace(EVALUATION, exact=1.0, mistakes=(), lost=1.0), parent=0))
+    assert "`step` does not keep the new state. In 100% of the pairs" in content
+    assert "`step` does not keep" not in text(ALL["improve"])
 
 
 def test_at_the_end_of_an_episode_the_observation_does_not_count() -> None:
@@ -197,6 +209,16 @@ def test_an_observation_of_the_wrong_kind_is_told_beside_the_mistake() -> None:
     content = text(prompts.improve(CART, PROGRAM, replace(EVALUATION, failure=failure), parent=0))
     assert "expected shape (3,), got (2,)" in content
     assert "WRONG" in content
+
+
+def test_a_mistake_of_the_wrong_shape_says_the_shape_and_not_nan() -> None:
+    message = "the observation is an array of float64 and shape (2,), it should be a float array of shape (3,)"
+    shapeless = replace(MISTAKE, predicted_observation=[math.nan] * 3, wrong_elements=[0, 1, 2], malformed=message)
+    evaluation = replace(EVALUATION, mistakes=(shapeless,))
+    content = text(prompts.improve(CART, PROGRAM, evaluation, parent=0))
+    assert f"The observation cannot be compared: {message}." in content
+    assert "nan" not in content
+    assert row(content, "observation[1]") == ["0.2", "0.12345679", "–", "WRONG"]
 
 
 def test_a_failure_is_shown_with_type_message_and_line() -> None:

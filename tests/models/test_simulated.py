@@ -17,7 +17,7 @@ from cwmb import reference
 from cwmb.benchmark.descriptions import description
 from cwmb.errors import CwmbError
 from cwmb.models import prompts
-from cwmb.models.extraction import extract
+from cwmb.models.extraction import continues, extract
 from cwmb.models.faults import with_faults, with_syntax_error
 from cwmb.models.mending import applied, continued, differences, mended, normalised, parses
 from cwmb.models.simulated import Simulated
@@ -181,7 +181,7 @@ def test_a_program_that_was_cut_off_gets_its_end() -> None:
 
 @pytest.mark.parametrize("name", reference.environments())
 def test_a_continuation_starts_with_the_given_lines(name: str) -> None:
-    model, coherent = Simulated("unusable=0"), 0
+    model, coherent = Simulated("unusable=0,restart=0"), 0
     for seed in range(3):
         first, _ = answer(prompts.generate(task(name)), seed, model)
         lines = first.source.split("\n")
@@ -201,6 +201,20 @@ def test_it_knows_the_environment_of_a_nameless_description(chosen: str) -> None
     assert "Taxi-v3" not in prompt.messages[0].content
     reply = ask(prompt, 0, Simulated("fault=0,unusable=0"))
     assert normalised(extract(reply.text)[0].source) == right("Taxi-v3")
+
+
+def test_it_begins_anew_at_its_rate() -> None:
+    prefix = "\n".join(right().split("\n")[:6]) + "\n"
+
+    def anew(model: Simulated, seeds: int) -> int:
+        texts = [ask(prompts.generate(task(), prefix=prefix), seed, model).text for seed in range(seeds)]
+        found = [extract(text, prefix) for text in texts]
+        assert all(failure is None for _, failure in found)
+        return sum(not continues(program.source, prefix) for program, _ in found)
+
+    assert anew(Simulated("unusable=0,restart=0"), 20) == 0
+    assert anew(Simulated("unusable=0,restart=1"), 20) == 20
+    assert 5 <= anew(Simulated("unusable=0"), 200) <= 40
 
 
 def test_without_a_known_environment_there_is_no_program() -> None:

@@ -1,5 +1,7 @@
 """Planners that run beside the program in its process."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -98,6 +100,36 @@ def test_observations_and_actions_pass_by_value(sandbox: Sandbox) -> None:
     ]
     assert actions[0] == actions[1]
     assert honest.source != moving.source
+
+
+@pytest.mark.parametrize("planner", [MCTS, CEM], ids=["mcts", "cem"])
+def test_with_the_published_stepping_the_state_is_set_before_every_step(sandbox: Sandbox, planner: PlannerSpec) -> None:
+    actions = bounded(2) if planner is CEM else discrete(3)
+    published = replace(planner, stepping="set_state")
+
+    def failed(program: Program, planner: PlannerSpec) -> int:
+        (plan,) = plans(sandbox, program, planner, actions=actions, n=1)
+        return plan.failed_steps
+
+    # The state, a count of steps, is returned but not kept: a rollout never gets beyond the first one.
+    forgetful = world("assert self.o[0] < 2; return self.o + 1, 0.0, False")
+    keeping = world("assert self.o[0] < 2; self.o = self.o + 1; return self.o, 0.0, False")
+    assert failed(forgetful, planner) == 0
+    assert failed(forgetful, published) == failed(keeping, published) == failed(keeping, planner) > 0
+
+
+@pytest.mark.parametrize("planner", [MCTS, CEM], ids=["mcts", "cem"])
+def test_a_program_that_keeps_its_state_plans_the_same_with_both_steppings(
+    sandbox: Sandbox, planner: PlannerSpec
+) -> None:
+    actions = bounded(2) if planner is CEM else discrete(3)
+    program = world("self.o = self.o + np.asarray(a) - 0.5; return self.o, -float((self.o ** 2).sum()), False")
+    contract, published = (
+        plans(sandbox, program, replace(planner, stepping=stepping), actions=actions)
+        for stepping in ("rollout", "set_state")
+    )
+    assert [p.actions.tolist() for p in contract] == [p.actions.tolist() for p in published]
+    assert [p.model_steps for p in contract] == [p.model_steps for p in published]
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def transitions(
         truncated=np.zeros(n, bool),
         episodes=np.arange(n) % 2 if episodes is None else np.array(episodes),
         steps=np.arange(n) // 2 if steps is None else np.array(steps),
-        determined=np.ones(n, bool),
+        determined=np.ones((n, observations.shape[1] + 2), bool),
     )
 
 

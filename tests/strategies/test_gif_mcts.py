@@ -1,5 +1,6 @@
 """GIF-MCTS: golden searches that were worked out by hand, and what holds for every search."""
 
+from collections import Counter
 from math import log, sqrt
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from cwmb.errors import BudgetExhausted, CwmbError
 from cwmb.strategies.gif_mcts import GifMcts, search
 from cwmb.strategies.gif_mcts.tree import count_lines, head
-from cwmb.strategies.gif_mcts.value import Weights
+from cwmb.strategies.gif_mcts.value import PRIORS, Weights
 from cwmb.testing import PROGRAM, Script, tiny_task
 
 
@@ -72,17 +73,19 @@ def test_golden_search_with_a_bug_that_is_fixed_at_the_second_attempt():
     assert_choices(p[1], 0, {("generate", 0): (0.6, 0.6 + bonus(2, 1)), ("generate", None): (new, new + bonus(2, 1))})
     assert_choices(p[1], 1, {("generate", None): (1.6 / 3, 1.6 / 3), ("improve", None): (0.55, 0.55)})  # ln 1 = 0
 
-    # The bug counts 0.99 in its place, but neither above it nor in what is expected of a further improve.
+    # The bug is worth 0.99 in its place and among its siblings, 0 in the mean of all improves, nothing above.
     assert choices(p[2], 0)[("generate", 0)] == pytest.approx((0.6, 0.6 + bonus(3, 1)))
+    new = (2 * 0.55 / 3 + 0.99) / 2
     expected = {
         ("improve", 1): (0.99, 0.99 + bonus(2, 1)),
         ("generate", None): (1.6 / 3, 1.6 / 3 + bonus(2, 0)),
-        ("improve", None): (0.55, 0.55 + bonus(2, 1)),
+        ("improve", None): (new, new + bonus(2, 1)),
     }
     assert_choices(p[2], 1, expected)
     assert_choices(p[2], 2, {("fix", None): (0.5, 0.5)})
-    # A third of it is gone after the first attempt.
+    # A third of it is gone after the first attempt, for its siblings too.
     assert choices(p[3], 1)[("improve", 1)] == pytest.approx((0.66, 0.66 + bonus(3, 1)))
+    assert choices(p[3], 1)[("improve", None)][0] == pytest.approx((2 * 0.55 / 3 + 0.66) / 2)
 
     # Fixed: the chain 1, 2, 3 is worth 0.8, which went up once, to 0 (mean of 0.6 and 0.8) and to the root.
     new = (1.7 / 3 + 0.7) / 2
@@ -131,19 +134,34 @@ def test_a_bug_that_is_not_fixed_closes_its_branch_and_counts_as_zero():
         ("generate", [None], None),
         ("fix", [None, 0], 0),
         ("fix", [None, 0, 1], 1),
-        ("generate", [None], None),  # two of three attempts have failed: 0.33 against 0.5
-        ("fix", [None, 0, 1, 2], 2),  # and 0.33 against 0.1 and what is expected now
+        ("generate", [None], None),  # two of three attempts have failed: 0.33 against (1 / 3 + 0.33) / 2
+        ("fix", [None, 0, 1, 2], 2),  # and 0.33 against 0.1 and what is expected now, the mean of 1.1 / 4 and 0.43 / 2
         ("generate", [None], None),
     ]
     temporary = [choices(p, 0)[("generate", 0)][0] for p in script.prompts[1:5]]
     assert temporary == pytest.approx([0.99, 0.66, 0.33, 0.33])
-    # Given up, the branch is one observation of 0 for generate: (2 · 0.5 + 0 + 0.1) / 4 and (0 + 0.1) / 2.
-    new = (1.1 / 4 + 0.05) / 2
+    # Given up, the branch is one observation of 0 for generate: (2 · 0.5 + 0 + 0.1) / 4 and (0 + 0.1) / 2. The answer
+    # that got 0.1 had a sibling then, worth 0.33, and taught the weights a little.
+    predicted = (1 / 3 + 0.33) / 2
+    tree_weight = 0.5 - 2 * (predicted - 0.1) / 3 * (1 / 3 - predicted)
+    new = tree_weight * 1.1 / 4 + (1 - tree_weight) * 0.05
     assert_choices(
         script.prompts[5], 0, {("generate", 3): (0.1, 0.1 + bonus(6, 2)), ("generate", None): (new, new + bonus(6, 2))}
     )
     assert [tree.nodes[i].value for i in (1, 2, 3, 5)] == [0, 0, 0, 0]
     assert tree.nodes[0].value == pytest.approx((0 + 0.1 + 0.3) / 3)
+
+
+def test_failed_chains_tell_against_their_action_so_that_a_search_of_bugs_goes_on_to_others():
+    def answer(prompt, index):
+        return 0.5 if prompt.kind == "generate" else "raises"
+
+    script = Script(answer, budget=50)
+    with pytest.raises(BudgetExhausted):
+        GifMcts().search(tiny_task(), script, script.evaluate, np.random.default_rng(0))
+    # One improve and two vain attempts to fix it; then (2 · 0.55 + 0) / 3 is expected of an improve elsewhere.
+    assert [p.kind for p in script.prompts].count("improve") == 1
+    assert sum(not evaluation.raised for _, evaluation in script.evaluated) == 47
 
 
 def test_an_answer_without_a_program_is_a_leaf_of_value_zero():
@@ -273,9 +291,16 @@ def test_what_holds_for_every_search(options, answers, seed):
     perfect = answers.index(1.0) if 1.0 in answers else None
     assert len(script.prompts) == len(tree.nodes) - 1 == (len(answers) if perfect is None else perfect + 1)
     assert script.result == (None if perfect is None else script.completions[perfect].program)
-    # No program is lost: each one was evaluated, once, so that the harness knows the best.
+    # No program is lost: each one was evaluated, so that the harness knows the best; and once more before each further
+    # question how to improve it, which thus shows another mistake. (The last of them may have met the budget.)
     programs = [c.program for c in script.completions if c.program is not None]
-    assert [program for program, _ in script.evaluated] == programs
+    evaluated = [program for program, _ in script.evaluated]
+    assert list(dict.fromkeys(evaluated)) == programs
+    improved = Counter(p.parent for p in script.prompts if p.kind == "improve")
+    for completion in (c for c in script.completions if c.program is not None):
+        again = evaluated.count(completion.program) - 1
+        expected = max(improved[completion.index] - 1, 0)
+        assert again == expected or (again == expected + 1 and completion.program == evaluated[-1])
 
     for index, prompt in enumerate(script.prompts):
         node = nodes[index]
@@ -306,6 +331,11 @@ def test_what_holds_for_every_search(options, answers, seed):
         assert node.scores == len(settled(tree, node))
         if node.program is not None:
             assert node.program.source.startswith(node.state)
+
+    # v_G is over all nodes of a type, those whose bug is being fixed included.
+    for action, mean in tree.means.items():
+        values = [node.value or 0.0 for node in tree.nodes if node.action == action]
+        assert mean.mean == pytest.approx((2 * PRIORS[action] + sum(values)) / (2 + len(values)))
 
     again, _ = run(options, answers, seed)
     assert again.prompts == script.prompts

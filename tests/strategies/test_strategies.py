@@ -1,6 +1,7 @@
 """What holds for every strategy that is installed."""
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 
 import numpy as np
@@ -9,8 +10,11 @@ import pytest
 from cwmb.errors import BudgetExhausted
 from cwmb.models import prompts
 from cwmb.strategies.best_of_n import BestOfN
+from cwmb.strategies.gif_mcts import GifMcts
 from cwmb.strategies.persistence import Persistence
 from cwmb.strategies.refine import Refine
+from cwmb.strategies.rex import Rex
+from cwmb.strategies.worldcoder import WorldCoder
 from cwmb.strategies.zero_shot import ZeroShot
 from cwmb.testing import Script, check_strategy, tiny_task
 from cwmb.types import Program
@@ -58,6 +62,29 @@ def test_refine_goes_on_from_the_last_program():
         ("improve", 4),
     ]
     assert result == script.completions[5].program
+
+
+@pytest.mark.parametrize("strategy", [WorldCoder(), Rex(), GifMcts(generate=False)])
+def test_every_further_question_about_a_program_shows_another_mistake(strategy):
+    class Showing(Script):
+        """Numbers the mistakes of a program: that of its first evaluation, of its second, and so on."""
+
+        def evaluate(self, program):
+            before = sum(p == program for p, _ in self.evaluated)
+            evaluation = super().evaluate(program)
+            mistake = replace(evaluation.mistakes[0], reward=100.0 + before)
+            return replace(evaluation, mistakes=(mistake,))
+
+    script = Showing([0.9] + [0.3] * 14)
+    with pytest.raises(BudgetExhausted):
+        strategy.search(tiny_task(), script, script.evaluate, np.random.default_rng(0))
+    shown = {}
+    for prompt in script.prompts:
+        if prompt.kind == "improve":
+            number = int(re.search(r"\| reward \|  \| (\d+)\.0 \|", prompt.messages[0].content)[1]) - 100
+            shown.setdefault(prompt.parent, []).append(number)
+    assert all(numbers == list(range(len(numbers))) for numbers in shown.values())
+    assert max(map(len, shown.values())) > 3
 
 
 def test_persistence_says_the_most_common_reward_without_asking():

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
 
 import numpy as np
 
 from cwmb.types import Evaluation, Failure, FailureKind, Mistake, Space
 
 SHOWN_WHOLE = 32  # observations up to this size are shown in full
-WORST = 20  # of a larger one, this many wrong elements
 MESSAGE = 2000  # characters of an error message or of a line of code
 
 _MEANING: dict[FailureKind, str] = {
@@ -55,35 +55,40 @@ def _pair(true: float, predicted: float, space: Space | None = None) -> tuple[st
 
 
 def mistake_table(mistake: Mistake, observations: Space, actions: Space) -> str:
-    """A wrongly predicted transition, field by field, what is wrong marked."""
+    """A wrongly predicted transition, field by field, what is wrong marked; of a large observation what says most."""
+    size = observations.size
     wrong = set(mistake.wrong_elements)
-    columns = list(range(observations.size))
-    if observations.size > SHOWN_WHOLE:
-        columns = sorted(sorted(wrong, key=lambda i: (-_error(mistake, i), i))[:WORST])
     label = "observation" if observations.kind == "discrete" else "observation[{}]"
     rows = [("", "before the step", "true after it", "predicted after it", "")]
-    for i in columns:
+    for i in range(size) if size <= SHOWN_WHOLE else mistake.shown:
         before = number(mistake.observation[i], observations)
         true, said = mistake.next_observation[i], mistake.predicted_observation[i]
         after = (
             _pair(true, said, observations) if i in wrong else (number(true, observations), number(said, observations))
         )
-        rows.append((label.format(i), before, *after, "WRONG" if i in wrong else ""))
+        shown = (after[0], "–") if mistake.malformed else after
+        rows.append((label.format(i), before, *shown, _mark(mistake, i, i in wrong)))
     reward = _pair(mistake.reward, mistake.predicted_reward)
-    rows.append(("reward", "", *reward, "WRONG" if mistake.reward_wrong else ""))
-    rows.append(
-        ("done", "False", str(mistake.done), str(mistake.predicted_done), "WRONG" if mistake.done_wrong else "")
-    )
+    rows.append(("reward", "", *reward, _mark(mistake, size, mistake.reward_wrong)))
+    done = str(mistake.done), str(mistake.predicted_done)
+    rows.append(("done", "False", *done, _mark(mistake, size + 1, mistake.done_wrong)))
     action = ", ".join(number(x, actions) for x in mistake.action)
     if actions.kind != "discrete":
         action = f"[{action}]"
     table = "\n".join("| " + " | ".join(row) + " |" for row in [rows[0], ("---",) * 5, *rows[1:]])
-    return f"action: {action}\n\n{table}"
+    return f"action: {action}\n\n{_state(mistake, observations)}{table}"
 
 
-def _error(mistake: Mistake, i: int) -> float:
-    error = abs(mistake.predicted_observation[i] - mistake.next_observation[i])
-    return math.inf if math.isnan(error) else error
+def _mark(mistake: Mistake, part: int, wrong: bool) -> str:
+    return "WRONG" if wrong else "not determined" if part in mistake.undetermined else ""
+
+
+def _state(mistake: Mistake, observations: Space) -> str:
+    """What the step can be computed from, where the observation is too large for the table: one line."""
+    if observations.size <= SHOWN_WHOLE:
+        return ""
+    values = ", ".join(number(x, observations) for x in mistake.observation[: mistake.state])
+    return f"observation[0:{mistake.state}] before the step: [{values}]\n\n"
 
 
 def evidence(evaluation: Evaluation, observations: Space, actions: Space) -> str:
@@ -91,29 +96,50 @@ def evidence(evaluation: Evaluation, observations: Space, actions: Space) -> str
     parts: list[str] = []
     if evaluation.failure is not None and evaluation.failure.kind == "bad_observation":
         parts.append(failure_text(evaluation.failure))
+    if evaluation.loses_state and evaluation.lost is not None:
+        parts.append(
+            "`step` does not keep the new state. In "
+            f"{evaluation.lost:.0%} of the pairs of steps that were tried, a second `step` went on from somewhere else "
+            "than where the first one led, and came out further off than after `set_state` with the observation that "
+            "the first one returned. Planners set the state once and then only call `step`: it has to leave the "
+            "environment in the state that it returns."
+        )
     if evaluation.mistakes:
         mistake = evaluation.mistakes[0]
         parts.append("One transition that the program predicts wrongly:")
         parts.append(mistake_table(mistake, observations, actions))
-        wrong = len(mistake.wrong_elements)
-        if mistake.done:
-            parts.append("The episode terminates here, so that the next observation does not count.")
-        elif observations.size > SHOWN_WHOLE:
-            worst = f"; shown are the {WORST} that are furthest off" if wrong > WORST else "; only those are shown"
-            parts.append(f"{wrong} of the {observations.size} elements of the observation are wrong{worst}.")
+        parts += _remarks(mistake, observations)
         return "\n\n".join(parts)
-    if evaluation.perfect:
-        parts.append("Every recorded transition is predicted right.")
-    else:
-        parts.append(
-            "No single transition is shown: in those that are predicted wrongly the outcome does not follow from the "
-            "observation and the action alone. Predict what is most likely."
-        )
+    parts.append("Every recorded transition is predicted right." if evaluation.exact == 1.0 else _NOT_SHOWN)
     parts.append(
         f"Over {evaluation.n} transitions, the share predicted right: observation {evaluation.state:.4f}, "
         f"reward {evaluation.reward:.4f}, done {evaluation.done:.4f}; everything at once {evaluation.exact:.4f}."
     )
     return "\n\n".join(parts)
+
+
+_NOT_SHOWN = (
+    "No single transition is shown: what is predicted wrongly does not follow from the observation and the action "
+    "alone. Predict what is most likely."
+)
+
+
+def _remarks(mistake: Mistake, observations: Space) -> Iterator[str]:
+    """What has to be said about the table of a mistake."""
+    size, wrong = observations.size, len(mistake.wrong_elements)
+    if mistake.malformed:
+        yield f"The observation cannot be compared: {mistake.malformed}."
+    elif mistake.done:
+        yield "The episode terminates here, so that the next observation does not count."
+    elif size > SHOWN_WHOLE:
+        some = f"shown are {len(mistake.shown)} that are far off for their kind"
+        chosen = "only those are shown" if len(mistake.shown) == wrong else some
+        yield f"{wrong} of the {size} elements of the observation are wrong; {chosen}."
+    if mistake.undetermined:
+        yield (
+            "What is not determined does not follow from the observation and the action alone: predict what is most "
+            "likely."
+        )
 
 
 def failure_text(failure: Failure) -> str:

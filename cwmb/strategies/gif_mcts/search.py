@@ -15,7 +15,7 @@ from cwmb.strategies.gif_mcts.tree import Action, Node, count_lines, head
 from cwmb.strategies.gif_mcts.value import PRIOR_GAIN, PRIORS, RunningMean, Weights, siblings_mean
 from cwmb.types import Completion, Evaluate, LanguageModel, Program, Prompt, Task
 
-# What the branch of a program with a bug counts for until the first attempt to fix it.
+# What the branch of a program with a bug is worth until the first attempt to fix it.
 BUGGY_VALUE = 0.99
 
 
@@ -51,6 +51,8 @@ class GifMcts:
         tree = Tree(self)
         while True:
             node, action, note = tree.select(rng)
+            if action == "improve" and node.program is not None and node.same("improve"):
+                node.evaluation = evaluate(node.program)  # shows another mistake
             completion = llm.complete(ask(task, node, action, note))
             child = tree.expand(node, action, completion, evaluate)
             tree.backup(child)
@@ -85,7 +87,8 @@ class Tree:
     """All that a search knows. What a selection needs of the whole tree is kept up to date, node by node.
 
     nodes: all of them, the root first; weights: of the value predictions; means: of the values of all nodes that an
-    action of each type led to (v_G); gain: of the first scores of improves over those of their parents.
+    action of each type led to (v_G), 0 for a bug that is being fixed; gain: of the first scores of improves over those
+    of their parents.
     """
 
     options: GifMcts
@@ -118,7 +121,7 @@ class Tree:
         for child in node.children:
             expanded[child.action] += 1
             if child.action is not None and child.open:
-                found.append((child.action, child, self.value(child)))
+                found.append((child.action, child, child.worth))
         for action in self.offers(node):
             found.append((action, None, self.expected(node, action)))
         bonus = {action: self.exploration(node, expanded[action]) for action in PRIORS}
@@ -134,14 +137,6 @@ class Tree:
             # Ours, not the paper's: the score of the node's program and the mean gain of all improves so far.
             return min(max((node.first_score or 0.0) + self.gain.mean, 0.0), 1.0)
         return self.weights[action].predict(self.means[action].mean, siblings_mean(action, node))
-
-    def value(self, node: Node) -> float:
-        """The value of an expanded node; while its bug is being worked on a temporary one, which nobody else sees."""
-        if node.value is not None:
-            return node.value
-        while node.children:
-            node = node.children[-1]
-        return BUGGY_VALUE * (1 - node.failed_fixes / self.options.fix_attempts)
 
     def select(self, rng: np.random.Generator) -> tuple[Node, Action, dict[str, Any]]:
         """Descend by the highest selection score to an unexpanded action (ties at random).
@@ -199,21 +194,31 @@ class Tree:
         """Count the visit on the way to the root, and the score, unless it waits for a bug to be fixed.
 
         A fixed program's score is thereby that of the whole chain of fixes, once; given up, the chain's score is 0.
+        Meanwhile the chain is worth what is left of the hope in its last program: to selections, and to what is
+        expected of further actions beside it (appendix B: v_L is over all expanded children). In the whole tree's mean
+        (v_G: over all nodes of the type) it counts with its score so far, 0.
         """
         pending = child.buggy and child.open
         runs = child.evaluation is not None and not child.buggy
         score = child.evaluation.accuracy if child.evaluation is not None and runs else 0.0
+        hope = BUGGY_VALUE * (1 - child.failed_fixes / self.options.fix_attempts)
         for node in child.path():
+            before = None if node is child else node.value or 0.0
             node.visits += node is not child
             if not pending:
-                before = node.value
-                if node.scores == 0 and node.action is not None:
+                if node.scores == 0:
                     node.first_score = score
-                    self.weights[node.action].learn(node.tree_mean, node.siblings_mean, score)
+                    self.learn(node, score)
                 node.total += score
                 node.scores += 1
-                if node.action is not None:
-                    self.means[node.action].update(before, node.value)
-                above = None if node.parent is None else node.parent.first_score
-                if before is None and node.action == "improve" and above is not None:
-                    self.gain.update(None, score - above)
+            node.worth = hope if node.value is None else node.value
+            if node.action is not None:
+                self.means[node.action].update(before, node.value or 0.0)
+
+    def learn(self, node: Node, score: float) -> None:
+        """What the first score of a node, its own or that of the program that fixed it, says about its action."""
+        if node.action is not None:
+            self.weights[node.action].learn(node.tree_mean, node.siblings_mean, score)
+        above = None if node.parent is None else node.parent.first_score
+        if node.action == "improve" and above is not None:
+            self.gain.update(None, score - above)

@@ -23,7 +23,8 @@ class Node:
     0 where the program runs; open: whether there is anything left to do here or below
 
     visits: 1 and one more for each node below; total, scores: sum and number of the scores that came up from this node
-    and those below; first_score: the first one of them, the node's own or that of the program that fixed it
+    and those below; first_score: the first one of them, the node's own or that of the program that fixed it; worth:
+    what selections take for the node's value: that, or a temporary one while a bug is being fixed
     """
 
     parent: Node | None = None
@@ -42,6 +43,7 @@ class Node:
     total: float = 0.0
     scores: int = 0
     first_score: float | None = None
+    worth: float = 0.0
     children: list[Node] = field(default_factory=list)
 
     @property

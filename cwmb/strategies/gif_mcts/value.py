@@ -21,11 +21,10 @@ class RunningMean:
     total: float = 0.0
     count: int = 0
 
-    def update(self, before: float | None, after: float | None) -> None:
+    def update(self, before: float | None, after: float) -> None:
         """A value came (before is None) or changed."""
-        if after is not None:
-            self.total += after - (0.0 if before is None else before)
-            self.count += before is None
+        self.total += after - (0.0 if before is None else before)
+        self.count += before is None
 
     @property
     def mean(self) -> float:
@@ -34,9 +33,9 @@ class RunningMean:
 
 
 def siblings_mean(action: Action, parent: Node) -> float | None:
-    """v_L: mean value of the children that an action of this type led to; None if there are none."""
-    values = [node.value for node in parent.same(action) if node.value is not None]
-    return sum(values) / len(values) if values else None
+    """v_L: what the children that an action of this type led to are worth on average; None if there are none."""
+    children = parent.same(action)
+    return sum(child.worth for child in children) / len(children) if children else None
 
 
 @dataclass
