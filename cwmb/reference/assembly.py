@@ -16,7 +16,11 @@ ROBOTS = Path(__file__).parent / "robots"
 
 # The physics and the task of each robot's program, by the names of the engine's parts; and what it is.
 _PLANAR = ("robot", "constraints", "integrators", "planar")
+_SPATIAL = ("robot", "constraints", "integrators", "spatial")
 _PARTS = {
+    "Ant-v4": (*_SPATIAL, "tasks/ant"),
+    "Humanoid-v4": (*_SPATIAL, "tasks/humanoid"),
+    "HumanoidStandup-v4": (*_SPATIAL, "tasks/humanoid"),
     "HalfCheetah-v4": (*_PLANAR, "tasks/runner"),
     "Hopper-v4": (*_PLANAR, "tasks/runner"),
     "Walker2d-v4": (*_PLANAR, "tasks/runner"),

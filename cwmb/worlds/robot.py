@@ -29,6 +29,7 @@ _TASK: dict[str, Any] = {
 # What only its code says: leading positions that are not seen, and the speed at which seen velocities are clipped.
 _UNSEEN = {"Ant": 2, "Humanoid": 2, "HumanoidStandup": 2, "Swimmer": 2}
 _MAX_SPEED = {"Hopper": 10.0, "Walker2d": 10.0}
+_STANDS_UP = {"stands_up": True, "healthy_reward": 1.0, "impact_cost_weight": 0.5e-6, "max_impact_cost": 10.0}
 
 
 def robot(env: Any) -> dict[str, Any]:
@@ -64,6 +65,7 @@ def _task(env: Any) -> dict[str, Any]:
         "terminates": bool(getattr(env, "_terminate_when_unhealthy", False)),
         "max_speed": _MAX_SPEED.get(kind, math.inf),
         "unseen": _UNSEEN.get(kind, 1),
+        **(_STANDS_UP if kind == "HumanoidStandup" else {"stands_up": False}),
     }
 
 
