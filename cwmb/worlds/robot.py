@@ -11,10 +11,10 @@ from typing import Any
 
 import mujoco
 
-from cwmb.worlds import make
-from cwmb.worlds.facts import colliding_pairs, refuse_what_is_not_explained
 from cwmb.benchmark.catalog import environment
 from cwmb.reference.assembly import ROBOTS, assembled, written
+from cwmb.worlds import make
+from cwmb.worlds.facts import colliding_pairs, refuse_what_is_not_explained
 
 # What an environment's class decides, and what it means where a class has no such attribute.
 _ANYTHING = (-math.inf, math.inf)

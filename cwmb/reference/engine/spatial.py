@@ -67,7 +67,7 @@ class Spatial:
         self.collisions()
 
     def frames(self):
-        """Frame 0 is the free body's (else the world's), frame i is that behind the i-th joint, its origin the anchor."""
+        """Frame 0 is the free body's (else the world's), frame i that behind the i-th joint, at the joint's anchor."""
         count = len(self.hinges) + 1
         self.base = 6 if self.free else 0  # coordinates of the free joint
         self.dofs = self.base + count - 1
@@ -240,7 +240,7 @@ class Spatial:
         return self.motors(actions)
 
     def inertial(self, poses):
-        """Centres of mass [3, B, K] of the bodies, and their inertias about these along the world's axes [3, 3, B, K]."""
+        """Centres of mass [3, B, K] of the bodies, and inertias about these along the world's axes [3, 3, B, K]."""
         poses = poses.take([frame for frame, _ in self.placed], 2)
         places = (poses * self.body_centres).sum(1)
         turned = poses[:, :3]
