@@ -1,8 +1,8 @@
-"""Rigid bodies in space: a tree of frames, each turned or shifted by one joint against the frame before it.
+"""Rigid bodies in space: a tree of frames, each turned by one joint against the frame before it.
 
-A pose is a rotation and a place, [3, 4]. Motions and forces are pairs of vectors [3, 2]: (angular velocity, velocity of
-what passes the world's origin) and (torque about the origin, force). Arrays hold components first, then joints or
-bodies, and the K states last, so that every operation runs over all states and bodies at once.
+A pose [3, 4] is a rotation and a place. Motions and forces are six numbers: angular velocity and velocity of what
+passes the world's origin; torque about the origin and force. Arrays hold components first, then joints or bodies, and
+the K states last, so that every operation runs over all bodies and states at once.
 """
 
 import numpy as np
@@ -15,404 +15,365 @@ YZX, ZXY = np.array([1, 2, 0]), np.array([2, 0, 1])
 
 
 def cross(a, b):
-    """The cross product along the first axis."""
-    return a.take(YZX, 0) * b.take(ZXY, 0) - a.take(ZXY, 0) * b.take(YZX, 0)
+    """The cross product of vectors [..., 3, N, K]."""
+    return a.take(YZX, -3) * b.take(ZXY, -3) - a.take(ZXY, -3) * b.take(YZX, -3)
 
 
 def compose(outer, inner):
-    """The pose [3, 4, ...] of something with the pose ``inner`` in a frame with the pose ``outer``."""
-    pose = outer[:, 0, None] * inner[0]
-    pose += outer[:, 1, None] * inner[1]
-    pose += outer[:, 2, None] * inner[2]
+    """The pose [3, 4, N, K] of something with the pose ``inner`` in a frame with the pose ``outer``."""
+    pose = np.einsum("iank,abnk->ibnk", outer[:, :3], inner)
     pose[:, 3] += outer[:, 3]
     return pose
 
 
-def rotation(quaternion):
-    """The rotation matrix [3, 3, ...] of unit quaternions [4, ...]."""
-    w, x, y, z = quaternion
-    return np.array(
-        [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-        ]
-    )
+def moved(pose, places):
+    """Where places [4, N, 1] (x, y, z, 1) in frames with a pose [3, 4, N, K] are in the world."""
+    return np.einsum("iank,ank->ink", pose, places)
 
 
-def momentum(moments, mass, motion):
-    """(angular, linear) momentum about the origin [3, 2, N, K] of what moves with a motion [3, 2, N, K].
+def spatial_inertia():
+    """The inertia [6, 6] about the origin is linear in the second moments, mass times place, and mass: [36, 13].
 
-    moments [4, 3, N, K]: inertia about the origin, and mass times centre of mass.
+    The angular momentum is (trace - second moments) spin + mass place x velocity, the momentum mass velocity +
+    spin x mass place.
     """
-    result = -cross(moments[3][:, None], motion)[:, ::-1]
-    result[:, 0] *= -1
-    result[:, 0] += (moments[:3] * motion[:, 0]).sum(1)
-    result[:, 1] += mass * motion[:, 1]
-    return result
+    table = np.zeros((6, 6, 13))
+    for i, j, k in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
+        table[i, i, [4 * j, 4 * k]] = 1.0
+        table[i, j, 3 * i + j] = table[j, i, 3 * j + i] = -1.0
+        table[i, 3 + k, 9 + j] = table[3 + k, i, 9 + j] = 1.0
+        table[i, 3 + j, 9 + k] = table[3 + j, i, 9 + k] = -1.0
+        table[3 + i, 3 + i, 12] = 1.0
+    return table.reshape(36, 13)
+
+
+def quaternion_product():
+    """Products of two quaternions' components, first times second [16], to the components of their product [4]."""
+    table = np.zeros((4, 4, 4))
+    table[0, 0, 0] = 1.0
+    for i, j, k in ((1, 2, 3), (2, 3, 1), (3, 1, 2)):
+        table[0, i, i] = table[i, 0, i] = table[i, j, k] = 1.0
+        table[i, i, 0] = table[j, i, k] = -1.0
+    return table.reshape(16, 4)
+
+
+def quaternion_rotation():
+    """Products of a unit quaternion's components [16] to its rotation matrix [9]."""
+    product = quaternion_product().reshape(4, 4, 4)
+    flip = np.diag([1.0, -1.0, -1.0, -1.0])  # the inverse; a vector v becomes quaternion * v * inverse
+    rotated = np.einsum("avp,pbi,bc->iavc", product, product, flip)  # [i, a, v, c]: axis v to axis i
+    return rotated[1:, :, 1:].transpose(0, 2, 1, 3).reshape(9, 16)
+
+
+SPATIAL, HAMILTON, TURNS = spatial_inertia(), quaternion_product(), quaternion_rotation()
+
+
+def rotation(quaternion):
+    """The rotation matrix [3, 3] of a quaternion, which need not be a unit one."""
+    quaternion = np.array(quaternion)
+    return (TURNS @ np.outer(quaternion, quaternion).ravel() / (quaternion @ quaternion)).reshape(3, 3)
+
+
+def placed(pose, position, orientation=(1, 0, 0, 0)):
+    """The pose [3, 4] of something in a frame with a pose."""
+    return np.column_stack((pose[:, :3] @ rotation(orientation), pose @ [*position, 1.0]))
+
+
+def last(rows):
+    """Rows of constants per joint or body, [N, ...], in the order of this module: [..., N, 1]."""
+    return np.moveaxis(np.array(rows), 0, -1)[..., None]
 
 
 class Spatial:
-    """A robot in space, standing freely or fixed to the world."""
+    """A robot in space, which stands freely."""
 
     def __init__(self, robot):
         self.robot = robot
         self.bodies, self.joints = [Body(*row) for row in robot.bodies], [Joint(*row) for row in robot.joints]
-        self.free = self.joints[0].kind == "free"
-        self.hinges = [joint for joint in self.joints if joint.kind != "free"]
+        self.hinges = self.joints[1:]  # behind the free joint, whose six coordinates come first
+        self.dofs = 6 + len(self.hinges)
         self.frames()
-        self.dynamics()
-        self.limits()
-        self.floor()
-        self.collisions()
+        self.inertias()
+        self.forces()
+        self.constraints()
 
     def frames(self):
-        """Frame 0 is the free body's (else the world's), frame i that behind the i-th joint, at the joint's anchor."""
+        """Frame 0 is the free body's, frame i that behind the i-th hinge, with its origin at the anchor."""
         count = len(self.hinges) + 1
-        self.base = 6 if self.free else 0  # coordinates of the free joint
-        self.dofs = self.base + count - 1
-        self.parents, poses = [-1], [np.eye(3, 4)]  # of the frames: where each lies in its parent's where q = 0
-        self.placed = []  # (frame, pose in it) of each body
+        self.parents, poses, self.places = [-1], [np.eye(3, 4)], []  # places: (frame, pose in it) of each body
         for index, body in enumerate(self.bodies):
-            frame, pose = self.placed[body.parent] if body.parent >= 0 else (0, np.eye(3, 4))
-            pose = compose(pose, np.column_stack((rotation(unit(body.orientation)), body.position)))
-            if self.free and self.joints[0].body == index:
-                pose = np.eye(3, 4)
+            frame, pose = 0, np.eye(3, 4)
+            if body.parent >= 0:
+                frame, pose = self.places[body.parent]
+                pose = placed(pose, body.position, body.orientation)
             for joint in self.hinges:
                 if joint.body == index:
                     self.parents.append(frame)
-                    poses.append(compose(pose, np.column_stack((np.eye(3), joint.anchor))))
-                    frame, pose = len(poses) - 1, np.column_stack((np.eye(3), -np.array(joint.anchor)))
-            self.placed.append((frame, pose))
-        self.ahead = np.eye(count, dtype=bool)  # [i, j]: whether frame j is frame i or carries it
+                    poses.append(placed(pose, joint.anchor))
+                    frame, pose = len(poses) - 1, placed(np.eye(3, 4), -np.array(joint.anchor))
+            self.places.append((frame, pose))
+        ahead = np.eye(count, dtype=bool)  # [i, j]: whether frame j is frame i or carries it
         for index, parent in enumerate(self.parents[1:], 1):
-            self.ahead[index] |= self.ahead[parent]
-        # A pose in the parent is fixed + real part of turn * exp(i q); joint after joint they are composed by doubling.
-        poses, self.axes = np.array(poses), np.array([joint.axis for joint in self.hinges])
-        self.fixed, self.turn = np.zeros((count, 3, 4)), np.zeros((count, 3, 4), complex)
-        for index, (pose, joint) in enumerate(zip(poses[1:], self.hinges), 1):
-            axis = np.array(joint.axis)
-            twist = cross(axis[:, None], np.eye(3))
-            turn = pose[:, :3] @ (-twist @ twist - 1j * twist) * np.exp(-1j * joint.reference)
-            self.fixed[index], self.turn[index, :, :3] = pose, turn
-            self.fixed[index, :, :3] += pose[:, :3] @ twist @ twist
-        self.fixed = np.moveaxis(self.fixed[1:], 0, 2)[..., None]
-        self.turn = np.moveaxis(self.turn[1:], 0, 2)[..., None]
-        self.jumps, jump = [], np.array([*(count if parent < 0 else parent for parent in self.parents), count])
+            ahead[index] |= ahead[parent]
+        self.carried = np.concatenate((np.ones((count, 6)), ahead[:, 1:]), 1)  # which coordinates move a frame
+        # Turned by q, a frame's pose in its parent is fixed + real part of turn * exp(i q).
+        turns, fixed = [], []
+        for pose, joint in zip(poses[1:], self.hinges):
+            x, y, z = joint.axis
+            twist = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+            start = np.exp(-1j * joint.reference)
+            turns.append(np.column_stack((pose[:, :3] @ (-twist @ twist - 1j * twist) * start, np.zeros(3))))
+            fixed.append(pose + np.column_stack((pose[:, :3] @ twist @ twist, np.zeros(3))))
+        self.turns, self.fixed = last(turns), last(fixed)
+        # Poses are composed by doubling: first with the parent's, then with that of the parent's parent's parent, ...
+        self.jumps, jump = [], np.array([count, *self.parents[1:], count])
         while (jump < count).any():
             self.jumps.append(jump)
             jump = jump[jump]
 
-    def dynamics(self):
-        count, base = len(self.parents), self.base
-        masses, centres, inertias = np.zeros(count), np.zeros((count, 3)), np.zeros((count, 3, 3))
-        for body, (frame, pose) in zip(self.bodies, self.placed):
+    def inertias(self):
+        count = len(self.parents)
+        masses, moments = np.zeros(count), np.zeros((count, 4, 4))
+        centres, own = [], []
+        for body, (frame, pose) in zip(self.bodies, self.places):
+            principal = placed(pose, body.centre, body.axes)
+            inertia = np.array(body.inertia)
+            spread = principal[:, :3] * (inertia.sum() / 2 - inertia) @ principal[:, :3].T  # second moments
+            place = np.append(principal[:, 3], 1.0)
             masses[frame] += body.mass
-            centres[frame] += body.mass * (pose[:, :3] @ body.centre + pose[:, 3])
-        self.heavy = np.flatnonzero(masses)
-        centres[self.heavy] /= masses[self.heavy, None]
-        for body, (frame, pose) in zip(self.bodies, self.placed):
-            axes = pose[:, :3] @ rotation(unit(body.axes))
-            arm = pose[:, :3] @ body.centre + pose[:, 3] - centres[frame]
-            inertias[frame] += axes * body.inertia @ axes.T + body.mass * (arm @ arm * np.eye(3) - np.outer(arm, arm))
-        places = [pose @ [*body.centre, 1.0] for body, (_, pose) in zip(self.bodies, self.placed)]
-        self.body_centres = np.append(places, np.ones((len(places), 1)), 1).T[:, :, None]
-        axes = [pose[:, :3] @ rotation(unit(body.axes)) for body, (_, pose) in zip(self.bodies, self.placed)]
-        turned = [own * body.inertia @ own.T for body, own in zip(self.bodies, axes)]
-        self.body_inertias = np.moveaxis(np.array(turned), 0, 2)[..., None]
-        self.masses = masses[self.heavy][:, None]
-        self.centres = np.append(centres[self.heavy], np.ones((len(self.heavy), 1)), 1).T[:, :, None]
-        self.inertias = np.moveaxis(inertias[self.heavy], 0, 2)[..., None]
-        # Coordinates that turn with the robot: all but the free body's three translations.
-        self.turning = np.array([*[0] * (3 if self.free else 0), *range(1, count)])
-        self.local = np.array([*(np.eye(3) if self.free else ()), *self.axes]).T[:, :, None]
-        still = 3 if self.free else 0
-        carried = np.zeros((count, self.dofs))  # which coordinates move a frame
-        carried[:, :base] = 1
-        carried[:, base:] = self.ahead[:, 1:]
-        self.carried = carried
-        self.moving = np.concatenate((carried[self.turning], carried[self.heavy]))
-        self.gathering = carried[self.heavy][:, still:]
-        beyond = carried[self.heavy].T
+            moments[frame] += body.mass * np.outer(place, place)
+            moments[frame, :3, :3] += spread
+            centres.append(place)
+            own.append(spread)
+        self.body_frames = np.array([frame for frame, _ in self.places])
+        self.body_masses = np.array([[body.mass] for body in self.bodies])
+        self.body_centres, self.body_spreads = last(centres), last(own)
+        self.heavy = np.flatnonzero(masses)  # frames with a mass
+        self.masses, self.moments = masses[self.heavy, None], last(moments[self.heavy])
+        self.turning = np.array([0, 0, 0, *range(1, count)])  # the frames whose coordinates turn with the robot
+        self.axes = last([*np.eye(3), *(joint.axis for joint in self.hinges)])
+        beyond = self.carried[self.heavy].T
+        self.moving = np.concatenate((self.carried[self.turning], beyond.T))
+        self.gathering = beyond[3:].T
         self.summing = np.concatenate((beyond, np.eye(len(self.heavy)), np.eye(len(self.heavy))))
-        self.weights = np.matmul(self.summing, self.masses)
         self.beyond = beyond
-        later = np.tril(np.ones((self.dofs, self.dofs))) - 0.5 * np.eye(self.dofs)
-        frame_of = np.array([0] * base + list(range(1, count)))
-        self.shares = carried[frame_of] * later  # [i, j]: whether j carries i, itself by half
-        joints = [self.joints[0]] * 6 * self.free + self.hinges
+        earlier = np.tril(np.ones((self.dofs, self.dofs))) - 0.5 * np.eye(self.dofs)
+        self.shares = self.carried[[0] * 6 + list(range(1, count))] * earlier  # j carries i; itself by half
+
+    def forces(self):
+        joints = [self.joints[0]] * 6 + self.hinges
         self.armature = np.diag([joint.armature for joint in joints])
         self.damping = np.array([joint.damping for joint in joints])
-        self.stiffness = np.array([0.0] * base + [joint.stiffness for joint in self.hinges])
+        self.stiffness = np.array([joint.stiffness for joint in self.hinges])
+        self.sprung = self.stiffness.any()
         self.gravity = np.array(self.robot.gravity)[:, None, None]
-        motors, first = [Motor(*row) for row in self.robot.motors], base - self.free
+        motors = [Motor(*row) for row in self.robot.motors]
         self.low, self.high = np.array([m.low for m in motors]), np.array([m.high for m in motors])
         self.gears = np.zeros((len(motors), self.dofs))
         for number, motor in enumerate(motors):
-            self.gears[number, first + motor.joint] = motor.gear
+            self.gears[number, 5 + motor.joint] = motor.gear
 
-    def limits(self):
-        """Two rows for each joint with a range: its distance from each end."""
-        rows, offsets, soft = [], [], []
+    def constraints(self):
+        """The rows of all constraints that there can be: balls on the floor, limits of joints, pairs of capsules.
+
+        A ball at the end of a capsule has a row for each of the four edges of the friction pyramid: along the
+        capsule's axis as it lies on the floor (1, -1) and across (i, -i), times the friction.
+        """
+        geoms = [Geom(*row) for row in self.robot.geoms]
+        balls, limits, pairs, shapes = [], [], [], {}
+        for number, geom in enumerate(geoms):
+            if geom.shape != "plane":
+                frame, pose = self.places[geom.body]
+                shapes[number] = frame, placed(pose, geom.position, geom.orientation)
+        for one, other in self.robot.pairs:
+            first, geom = geoms[one], geoms[other]
+            margin, friction = max(first.margin, geom.margin), max(first.friction, geom.friction)
+            weight, (frame, pose) = self.bodies[geom.body].weight, shapes[other]
+            if first.shape != "plane":
+                weight += self.bodies[first.body].weight
+                reach = first.half_length + first.radius + geom.half_length + geom.radius + margin
+                signs = self.carried[frame] - self.carried[shapes[one][0]]
+                pairs.append((one, other, reach, margin, signs, geom.body, first.body,
+                              (geom.solref, geom.solimp, weight)))  # fmt: skip
+                continue
+            rubs = max(first.dimension, geom.dimension) == 3
+            weight *= 2 * friction**2 * (1 + friction**2) if rubs else 4
+            axis = pose[:, 2] if geom.half_length else np.zeros(3)
+            for end in (1, -1) if geom.half_length else (0,):
+                place = np.append(pose[:, 3] + end * geom.half_length * pose[:, 2], 1.0)
+                height, arm = first.position[2] + geom.radius + margin, geom.radius + margin / 2
+                for edge in (1, -1, 1j, -1j):
+                    balls.append((frame, place, axis, height, arm, edge * friction * rubs, geom.body,
+                                  (geom.solref, geom.solimp, weight)))  # fmt: skip
         for number, joint in enumerate(self.hinges):
             for sign, end in zip((1.0, -1.0), joint.range or ()):
-                rows.append(sign * np.eye(self.dofs)[self.base + number])
-                offsets.append(-sign * end - joint.margin)
-                soft.append((joint.solref, joint.solimp, joint.weight))
-        self.limit_rows, self.limit_offsets = np.array(rows), np.array(offsets)
-        self.limit_softness = Softness(self.robot.timestep, *zip(*soft))
-
-    def floor(self):
-        """The balls at the ends of capsules that can touch the floor."""
-        geoms = [Geom(*row) for row in self.robot.geoms]
-        balls, count = [], len(self.parents)
-        for one, other in self.robot.pairs:
-            floor, geom = geoms[one], geoms[other]
-            if floor.shape != "plane":
-                continue
-            frame, pose = self.placed[geom.body]
-            pose = compose(pose, np.column_stack((rotation(unit(geom.orientation)), geom.position)))
-            margin, friction = max(floor.margin, geom.margin), max(floor.friction, geom.friction)
-            weight = self.bodies[geom.body].weight
-            if max(floor.dimension, geom.dimension) == 3:
-                weight *= 2 * friction**2 * (1 + friction**2)
-            else:
-                weight, friction = 4 * weight, 0.0
-            for end in (1, -1) if geom.half_length else (0,):
-                centre = pose[:, 3] + end * geom.half_length * pose[:, 2]
-                height = floor.position[2] + geom.radius + margin
-                axis = pose[:, 2] if geom.half_length else np.zeros(3)
-                balls.append(
-                    (
-                        frame,
-                        centre,
-                        axis,
-                        height,
-                        geom.radius + margin / 2,
-                        friction,
-                        geom.body,
-                        (geom.solref, geom.solimp, weight),
-                    )
-                )
-        frames, centres, axes, heights, arms, frictions, self.ball_bodies, soft = zip(*balls)
-        self.ball_frames, self.ball_bodies = np.array(frames), np.array(self.ball_bodies)
-        self.ball_centres = np.append(centres, np.ones((len(balls), 1)), 1).T[:, :, None]
-        self.ball_axes = np.array(axes).T[:, :, None]
-        self.ball_upright = (self.ball_axes == 0).all(0)
-        self.heights, self.arms, self.frictions = (np.array(x)[:, None] for x in (heights, arms, frictions))
-        self.levels = np.zeros((4, len(balls), count + 1))  # height of a ball = sum of levels @ the third row of poses
-        self.levels[:, np.arange(len(balls)), self.ball_frames] = self.ball_centres[..., 0]
-        self.ball_softness = Softness(self.robot.timestep, *zip(*soft))
-
-    def collisions(self):
-        """The pairs of balls and capsules that can touch each other (without friction)."""
-        geoms = [Geom(*row) for row in self.robot.geoms]
-        pairs = [pair for pair in self.robot.pairs if geoms[pair[0]].shape != "plane"]
+                row = sign * np.eye(self.dofs)[6 + number]
+                limits.append((row, sign * end + joint.margin, (joint.solref, joint.solimp, joint.weight)))
+        frames, places, axes, heights, arms, edges, bodies, ball_soft = zip(*balls)
+        limit_rows, ends, limit_soft = zip(*limits)
+        ones, others, reach, margins, signs, pushed, pushing, pair_soft = zip(*pairs) if pairs else [()] * 8
+        self.softness = Softness(self.robot.timestep, *zip(*ball_soft, *limit_soft, *pair_soft))
+        self.balls, self.first_pair = len(balls), len(balls) + len(limits)
+        self.ball_frames, self.ball_places, self.ball_axes = np.array(frames), last(places), last(axes)
+        self.upright = 1j * (self.ball_axes == 0).all(0)
+        self.arms, self.edges = np.array(arms)[:, None], np.array(edges)[:, None]
+        # Depths are negative where constraints act: height of balls, from the third rows of poses, and limits.
+        self.levels = np.zeros((4, len(balls), len(self.parents) + 1))
+        self.levels[:, np.arange(len(balls)), frames] = self.ball_places[..., 0]
+        self.heights, self.ends = np.array(heights)[:, None], np.array(ends)
+        self.inward = np.array(limit_rows)[:, 6:].T
+        # A constraint's row of the Jacobian is its wrench times the motions of the joints that move it, or fixed.
+        signs = np.array(signs).reshape(-1, self.dofs)
+        self.moved = np.concatenate((self.carried[self.ball_frames], 0 * np.array(limit_rows), signs))
+        self.rows = np.concatenate((0 * self.carried[self.ball_frames], limit_rows, 0 * signs))
+        self.pushed = np.array([*bodies, *[-1] * len(limits), *pushed])
+        self.pushing = np.array([*[-1] * self.first_pair, *pushing])
         self.colliding = bool(pairs)
-        if not pairs:
-            return
-        used = sorted({geom for pair in pairs for geom in pair})
-        placed = []
-        for geom in (geoms[number] for number in used):
-            frame, pose = self.placed[geom.body]
-            placed.append((frame, compose(pose, np.column_stack((rotation(unit(geom.orientation)), geom.position)))))
-        self.shape_frames = np.array([frame for frame, _ in placed])
-        self.shape_centres = np.array([[*pose[:, 3], 1.0] for _, pose in placed]).T[:, :, None]
-        self.shape_axes = np.array([pose[:, 2] * geoms[n].half_length for n, (_, pose) in zip(used, placed)]).T[
-            ..., None
-        ]
-        self.shape_bodies = np.array([geoms[number].body for number in used])
-        self.radii = np.array([geoms[number].radius for number in used])[:, None]
-        self.ones, self.others = np.array([[used.index(number) for number in pair] for pair in pairs]).T
-        chosen = [(geoms[one], geoms[other]) for one, other in pairs]
-        self.margins = np.array([max(one.margin, other.margin) for one, other in chosen])[:, None]
-        self.reach = np.array([sum(g.half_length + g.radius for g in pair) for pair in chosen])[:, None] + self.margins
-        weight = [self.bodies[one.body].weight + self.bodies[other.body].weight for one, other in chosen]
-        soft = [(other.solref, other.solimp, w) for (_, other), w in zip(chosen, weight)]
-        self.pair_softness = Softness(self.robot.timestep, *zip(*soft))
+        if pairs:
+            used = sorted({*ones, *others})
+            self.ones, self.others = (np.array([used.index(number) for number in side]) for side in (ones, others))
+            self.shape_frames = np.array([shapes[number][0] for number in used])
+            self.shape_places = last([np.append(shapes[number][1][:, 3], 1.0) for number in used])
+            self.shape_axes = last([np.append(shapes[n][1][:, 2] * geoms[n].half_length, 0.0) for n in used])
+            self.radii = np.array([geoms[number].radius for number in used])[:, None]
+            self.reach, self.margins = np.square(reach)[:, None], np.array(margins)[:, None]
 
     def motors(self, actions):
         """Forces [K, N] of the motors for control signals [K, A]."""
         return np.matmul(np.minimum(np.maximum(actions, self.low), self.high), self.gears)
 
-    def driven(self, actions):
-        """The forces [K, N] of the motors if no control signal were clipped."""
-        return self.motors(actions)
-
-    def inertial(self, poses):
-        """Centres of mass [3, B, K] of the bodies, and inertias about these along the world's axes [3, 3, B, K]."""
-        poses = poses.take([frame for frame, _ in self.placed], 2)
-        places = (poses * self.body_centres).sum(1)
-        turned = poses[:, :3]
-        return places, compose3(compose3(turned, self.body_inertias), turned.swapaxes(0, 1))
-
     def poses(self, q):
-        """Poses [3, 4, F + 1, K] of all frames in the world (the last one is the world itself)."""
-        count, states = len(self.parents), len(q)
-        poses = np.empty((3, 4, count + 1, states))
-        first = 7 if self.free else 0
-        poses[:, :, 1:-1] = (self.turn * np.exp(1j * q[:, first:].T)).real + self.fixed
+        """Poses [3, 4, F + 1, K] of all frames in the world (the last one is the world's own)."""
+        poses = np.empty((3, 4, len(self.parents) + 1, len(q)))
+        quaternion = q[:, 3:7].T
+        products = (quaternion[:, None] * quaternion).reshape(16, -1)
+        poses[:, :3, 0] = (np.matmul(TURNS, products) / products[::5].sum(0)).reshape(3, 3, -1)
+        poses[:, 3, 0] = q[:, :3].T
+        poses[:, :, 1:-1] = (self.turns * np.exp(1j * q[:, 7:].T)).real
+        poses[:, :, 1:-1] += self.fixed
         poses[:, :, -1] = np.eye(3, 4)[:, :, None]
-        if self.free:
-            quaternion = q[:, 3:7].T
-            poses[:, :3, 0] = rotation(quaternion / np.sqrt((quaternion * quaternion).sum(0)))
-            poses[:, 3, 0] = q[:, :3].T
-        else:
-            poses[:, :, 0] = np.eye(3, 4)[:, :, None]
         for jump in self.jumps:
             poses = compose(poses.take(jump, 2), poses)
         return poses
 
-    def forward(self, q, v, motors, guess):
-        """Accelerations [K, N] and mass matrices [K, N, N] at positions and velocities [K, N]."""
-        poses = self.poses(q)
-        motions = self.motions(poses)
-        mass, bias = self.inertia(poses, motions, v)
-        force = motors - self.damping * v - bias
-        angles = q[:, -len(self.hinges) :]
-        if self.base:
-            force[:, self.base :] -= self.stiffness[self.base :] * angles
-        else:
-            force -= self.stiffness * angles
-        rows, soft, contacts = self.near(poses, motions, q)
-        if rows is None:
-            self.last = poses, motions, v, None, None
-            return np.linalg.solve(mass, force[:, :, None])[:, :, 0], mass
-        push, damper, stiffness = soft
-        target = push - damper * np.matmul(rows, v[:, :, None])[:, :, 0]
-        solution = constrained(mass, force, rows, target, stiffness, guess)
-        forces = stiffness * np.maximum(target - np.matmul(rows, solution[:, :, None])[:, :, 0], 0.0)
-        self.last = poses, motions, v, contacts, forces
-        return solution, mass
-
     def motions(self, poses):
-        """How the whole robot beyond a joint moves with it, [3, 2, N, K]."""
-        states = poses.shape[-1]
-        motions = np.empty((3, 2, self.dofs, states))
-        still = self.dofs - len(self.turning)
+        """How all that is beyond a joint moves with each coordinate, [6, N, K]."""
+        motions = np.zeros((6, self.dofs, poses.shape[3]))
+        motions[[3, 4, 5], [0, 1, 2]] = 1.0  # the free body's translations
         frames = poses.take(self.turning, 2)
-        axes = (frames[:, :3] * self.local).sum(1)
-        if still:
-            motions[:, :, :still] = np.array([np.zeros((3, 3)), np.eye(3)]).transpose(1, 0, 2)[..., None]
-        motions[:, 0, still:] = axes
-        motions[:, 1, still:] = cross(frames[:, 3], axes)
+        axes = np.einsum("iank,ank->ink", frames[:, :3], self.axes)
+        motions[:3, 3:] = axes
+        motions[3:, 3:] = cross(frames[:, 3], axes)
         return motions
 
     def inertia(self, poses, motions, v):
-        """Mass matrices [K, N, N], and the forces [K, N] of motion and gravity that accelerations add to."""
-        bodies, turning = len(self.heavy), len(self.turning)
+        """Mass matrices [K, N, N], and the forces [K, N] that motion and gravity exert against accelerations."""
+        bodies, states = len(self.heavy), len(v)
         poses = poses.take(self.heavy, 2)
-        centres = (poses * self.centres).sum(1)
-        moments = np.empty((4, 3, bodies, v.shape[0]))
-        moments[3] = self.masses * centres
-        turned = poses[:, :3]
-        spread = compose3(compose3(turned, self.inertias), turned.swapaxes(0, 1))
-        np.subtract(spread, moments[3][:, None] * centres, out=moments[:3])
-        moments[:3].reshape(9, bodies, -1)[::4] += (moments[3] * centres).sum(0)
+        moments = np.empty((13, bodies, states))  # second moments, mass times place, and mass of each frame
+        turned = np.einsum("iank,abnk->ibnk", poses, self.moments)
+        np.einsum("iank,jank->ijnk", turned, poses, out=moments[:9].reshape(3, 3, bodies, states))
+        moments[9:12] = turned[:, 3]
+        moments[12] = self.masses
         rates = motions * v.T
         moving = np.matmul(self.moving, rates)
-        carriers, velocities = moving[:, :, :turning], moving[:, :, turning:]
-        changes = cross(carriers[:, 0, None], rates[:, :, -turning:])
-        changes[:, 1] += cross(carriers[:, 1], rates[:, 0, -turning:])
-        accelerations = np.matmul(self.gathering, changes)
-        accelerations[:, 1] -= self.gravity
+        carriers, velocities = moving[:, :-bodies].reshape(2, 3, -1, states), moving[:, -bodies:]
+        rates = rates[:, 3:].reshape(2, 3, -1, states)
+        changes = cross(carriers[0], rates)
+        changes[1] += cross(carriers[1], rates[0])
+        accelerations = np.matmul(self.gathering, changes.reshape(6, -1, states))
+        accelerations[3:] -= self.gravity
+        # One product gives the momenta of all that is beyond each joint, and those of each body, and their changes.
         moments = np.matmul(self.summing, moments)
-        found = momentum(moments, self.weights, np.concatenate((motions, velocities, accelerations), 2))
-        composite, momenta, forces = found[:, :, : self.dofs], found[:, :, self.dofs : -bodies], found[:, :, -bodies:]
-        forces = forces + cross(velocities[:, 0, None], momenta)
-        forces[:, 0] += cross(velocities[:, 1], momenta[:, 1])
-        bias = (motions * np.matmul(self.beyond, forces)).sum((0, 1)).T
-        states = v.shape[0]
-        lower = self.shares * np.matmul(
-            composite.reshape(6, self.dofs, states).transpose(2, 1, 0),
-            motions.reshape(6, self.dofs, states).transpose(2, 0, 1),
-        )
-        return lower + lower.swapaxes(1, 2) + self.armature, bias
+        inertia = np.matmul(SPATIAL, moments.reshape(13, -1)).reshape(6, 6, -1, states)
+        momenta = np.einsum("ijnk,jnk->ink", inertia, np.concatenate((motions, velocities, accelerations), 1))
+        composite, own, forces = momenta[:, : self.dofs], momenta[:, self.dofs : -bodies], momenta[:, -bodies:]
+        velocities, own = velocities.reshape(2, 3, bodies, states), own.reshape(2, 3, bodies, states)
+        forces = forces.reshape(2, 3, bodies, states) + cross(velocities[0], own)
+        forces[0] += cross(velocities[1], own[1])
+        against = np.einsum("cnk,cnk->kn", motions, np.matmul(self.beyond, forces.reshape(6, bodies, states)))
+        mass = self.shares * np.matmul(composite.transpose(2, 1, 0), motions.transpose(2, 0, 1))
+        return mass + mass.swapaxes(1, 2) + self.armature, against
 
-    def near(self, poses, motions, q):
-        """(rows [K, C, N], their softness, contacts) of the constraints that act in any of the states.
+    def forward(self, q, v, motors, guess):
+        """Accelerations [K, N] and mass matrices [K, N, N] at positions [K, N + 1] and velocities [K, N]."""
+        poses = self.poses(q)
+        motions = self.motions(poses)
+        mass, against = self.inertia(poses, motions, v)
+        force = motors - self.damping * v - against
+        if self.sprung:
+            force[:, 6:] -= self.stiffness * q[:, 7:]
+        near, depth, wrenches = self.near(poses, q)
+        self.latest = poses, motions, v, None
+        if not near.size:
+            return np.linalg.solve(mass, force[:, :, None])[:, :, 0], mass
+        rows = np.matmul(wrenches.transpose(2, 1, 0), motions.transpose(2, 0, 1))
+        rows = rows * self.moved.take(near, 0) + self.rows.take(near, 0)
+        push, damper, stiffness = self.softness(near, depth.T)
+        target = push - damper * np.matmul(rows, v[:, :, None])[:, :, 0]
+        solution = constrained(mass, force, rows, target, stiffness, guess)
+        self.latest = poses, motions, v, (near, wrenches, rows, target, stiffness, solution)
+        return solution, mass
 
-        contacts: (wrenches [K, C, 6], bodies that they push, bodies that they push back or -1), of the first rows.
-        """
-        states, flat = len(q), motions.reshape(6, self.dofs, -1).transpose(2, 0, 1)
-        ends = np.matmul(q[:, -len(self.hinges) :], self.limit_rows[:, self.base :].T) + self.limit_offsets
-        limits = (ends.min(axis=0) < 0).nonzero()[0]
-        found = []
-        depth = np.matmul(self.levels, poses[2]).sum(0) - self.heights
-        balls = (depth.min(axis=1) < 0).nonzero()[0]
-        if balls.size:
-            depth = depth.take(balls, 0)
-            wrenches = self.standing(poses, balls, depth).reshape(6, -1, states).transpose(2, 1, 0)
-            rows = np.matmul(wrenches, flat) * np.tile(self.carried[self.ball_frames[balls]], (4, 1))
-            soft = [np.tile(part, 4) for part in self.ball_softness(balls, depth.T)]
-            bodies = np.tile(self.ball_bodies[balls], 4)
-            found.append((rows, *soft, wrenches, bodies, np.full(len(bodies), -1)))
+    def near(self, poses, q):
+        """(numbers, depths [C, K], wrenches [6, C, K]) of the constraints that act in any of the states."""
+        heights = np.matmul(self.levels, poses[2]).sum(0) - self.heights
+        depth = np.concatenate((heights, (np.matmul(q[:, 7:], self.inward) - self.ends).T))
+        near = (depth.min(axis=1) < 0).nonzero()[0]
+        depth = depth.take(near, 0)
+        wrenches = np.zeros((6, *depth.shape))
+        balls = near.searchsorted(self.balls)
+        if balls:
+            wrenches[:, :balls] = self.standing(poses, near[:balls], depth[:balls])
         if self.colliding:
-            pairs, depth, wrenches = self.meeting(poses)
+            pairs, depths, pushes = self.meeting(poses)
             if pairs.size:
-                wrenches = wrenches.reshape(6, -1, states).transpose(2, 1, 0)
-                ones, others = self.ones[pairs], self.others[pairs]
-                moved = self.carried[self.shape_frames[others]] - self.carried[self.shape_frames[ones]]
-                bodies = self.shape_bodies[others], self.shape_bodies[ones]
-                soft = self.pair_softness(pairs, depth.T)
-                found.append((np.matmul(wrenches, flat) * moved, *soft, wrenches, *bodies))
-        contacts = [np.concatenate(parts, axis) for parts, axis in zip(zip(*(f[4:] for f in found)), (1, 0, 0))]
-        if limits.size:
-            rows = np.repeat(self.limit_rows[None, limits], states, 0)
-            found.append((rows, *self.limit_softness(limits, ends.take(limits, 1))))
-        if not found:
-            return None, None, None
-        rows, *soft = [np.concatenate(parts, axis) for parts, axis in zip(zip(*(f[:4] for f in found)), (1, 1, 0, 1))]
-        return rows, soft, contacts
+                near, depth = np.concatenate((near, pairs + self.first_pair)), np.concatenate((depth, depths))
+                wrenches = np.concatenate((wrenches, pushes), 1)
+        return near, depth, wrenches
+
+    def standing(self, poses, balls, depth):
+        """Wrenches [6, C, K] of unit forces along the friction pyramids' edges of balls on the floor."""
+        poses = poses.take(self.ball_frames[balls], 2)
+        places = moved(poses, self.ball_places[:, balls])
+        places[2] -= self.arms[balls] + 0.5 * depth
+        x, y = np.einsum("iank,ank->ink", poses[:2, :3], self.ball_axes[:, balls])
+        axes = x + 1j * y + self.upright[balls]
+        edges = self.edges[balls] * axes / np.abs(axes)
+        forces = np.empty_like(places)
+        forces[0], forces[1], forces[2] = edges.real, edges.imag, 1.0
+        return np.concatenate((cross(places, forces), forces))
 
     def meeting(self, poses):
-        """(pairs, depth [C, K], wrenches [3, 2, C, K]) of the capsules that touch each other in any of the states."""
+        """(pairs, depths [C, K], wrenches [6, C, K]) of the capsules that touch each other in any of the states."""
         poses = poses.take(self.shape_frames, 2)
-        centres, axes = (poses * self.shape_centres).sum(1), (poses[:, :3] * self.shape_axes).sum(1)
+        centres = moved(poses, self.shape_places)
         apart = centres.take(self.ones, 1) - centres.take(self.others, 1)
-        pairs = ((apart * apart).sum(0) < self.reach * self.reach).any(1).nonzero()[0]
+        pairs = (np.einsum("ink,ink->nk", apart, apart) < self.reach).any(1).nonzero()[0]
+        axes = moved(poses, self.shape_axes)
         ones, others = self.ones[pairs], self.others[pairs]
         apart, one, other = apart.take(pairs, 1), axes.take(ones, 1), axes.take(others, 1)
-        # Where on the axes (from -1 to 1) the capsules come closest.
-        long1, long2, mixed = (one * one).sum(0), (other * other).sum(0), -(one * other).sum(0)
-        along1, along2 = -(one * apart).sum(0), (other * apart).sum(0)
-        tiny = 1e-15
-        determinant = long1 * long2 - mixed * mixed
-        crossing = determinant > tiny
-        x1 = np.where(crossing, (long2 * along1 - mixed * along2) / np.where(crossing, determinant, 1.0), 0.0)
-        x1 = np.minimum(np.maximum(x1, -1.0), 1.0)
-        x2 = np.minimum(np.maximum((along2 - mixed * x1) / np.maximum(long2, tiny), -1.0), 1.0)
-        x1 = np.minimum(np.maximum((along1 - mixed * x2) / np.maximum(long1, tiny), -1.0), 1.0)
-        near = centres.take(ones, 1) + one * x1
-        normal = centres.take(others, 1) + other * x2 - near
-        length = np.sqrt((normal * normal).sum(0))
+        # Where on the axes, from -1 to 1, the capsules come closest.
+        stretch1, stretch2 = (np.maximum((axis * axis).sum(0), 1e-15) for axis in (one, other))
+        mixed, along1, along2 = (one * other).sum(0), -(one * apart).sum(0), (other * apart).sum(0)
+        determinant = np.maximum(stretch1 * stretch2 - mixed * mixed, 1e-15)
+        x1 = np.minimum(np.maximum((stretch2 * along1 + mixed * along2) / determinant, -1.0), 1.0)
+        x2 = np.minimum(np.maximum((along2 + mixed * x1) / stretch2, -1.0), 1.0)
+        x1 = np.minimum(np.maximum((along1 + mixed * x2) / stretch1, -1.0), 1.0)
+        between = other * x2 - one * x1 - apart
+        length = np.sqrt((between * between).sum(0))
         radii, margins = self.radii[ones], self.margins[pairs]
         depth = length - radii - self.radii[others] - margins
         touching = (depth.min(axis=1, initial=1.0) < 0).nonzero()[0]
-        pairs, depth, normal = pairs[touching], depth[touching], (normal / np.maximum(length, tiny))[:, touching]
-        places = near[:, touching] + normal * (radii[touching] + 0.5 * (depth + margins[touching]))
-        return pairs, depth, np.stack((cross(places, normal), normal), 1)
-
-    def standing(self, poses, balls, depth):
-        """Wrenches [3, 2, 4, C, K] of unit forces along the edges of the friction pyramids of balls on the floor."""
-        poses = poses.take(self.ball_frames[balls], 2)
-        places = (poses * self.ball_centres[:, balls]).sum(1)
-        places[2] -= self.arms[balls] + 0.5 * depth
-        axes = (poses[:2, :3] * self.ball_axes[:, balls]).sum(1)
-        axes[1] += self.ball_upright[balls]
-        along = axes * (self.frictions[balls] / np.sqrt((axes * axes).sum(0)))
-        wrenches = np.empty((3, 2, 4, *depth.shape))
-        edges = wrenches[:, 1]
-        edges[2] = 1.0
-        edges[:2, 0], edges[:2, 1] = along, -along
-        edges[0, 2], edges[1, 2] = -along[1], along[0]
-        edges[:2, 3] = -edges[:2, 2]
-        wrenches[:, 0] = cross(places[:, None], edges)
-        return wrenches
+        if not touching.size:
+            return touching, None, None
+        depth, normal = depth[touching], between[:, touching] / np.maximum(length[touching], 1e-15)
+        places = centres[:, ones[touching]] + (one * x1)[:, touching]
+        places += normal * (radii[touching] + 0.5 * (depth + margins[touching]))
+        return pairs[touching], depth, np.concatenate((cross(places, normal), normal))
 
     def move(self, q, v, duration):
-        if not self.free:
-            return q + duration * v
+        """Positions [K, N + 1] after some time at velocities [K, N]."""
         moved = np.empty_like(q)
         moved[:, :3] = q[:, :3] + duration * v[:, :3]
         moved[:, 7:] = q[:, 7:] + duration * v[:, 6:]
@@ -420,13 +381,11 @@ class Spatial:
         speed = np.sqrt((spin * spin).sum(1, keepdims=True)) + 1e-300
         half = 0.5 * duration * speed
         turn = np.concatenate((np.cos(half), np.sin(half) / speed * spin), 1)
-        pairs = (q[:, 3:7, None] * turn[:, None, :]).reshape(-1, 16)
-        turned = np.matmul(pairs, HAMILTON)
-        moved[:, 3:7] = turned / np.sqrt((turned * turned).sum(1, keepdims=True))
+        moved[:, 3:7] = np.matmul((q[:, 3:7, None] * turn[:, None, :]).reshape(-1, 16), HAMILTON)
         return moved
 
     def simulate(self, q, v, actions):
-        """Positions and velocities [K, N] after a step with control signals [K, A]."""
+        """Positions and velocities after a step with control signals [K, A]."""
         robot, motors, guess = self.robot, self.motors(actions), np.zeros_like(v)
         for _ in range(robot.frame_skip):
             if robot.integrator == "RK4":
@@ -435,26 +394,34 @@ class Spatial:
                 q, v, guess = euler(self.forward, self.move, q, v, motors, guess, robot.timestep, self.damping)
         return q, v
 
+    def centre(self, poses):
+        """The centre of mass [3, K] of all bodies."""
+        places = moved(poses.take(self.body_frames, 2), self.body_centres)
+        return (places * self.body_masses).sum(1) / self.body_masses.sum()
 
-def compose3(one, other):
-    """The product of matrices [3, 3, ...]."""
-    product = one[:, 0, None] * other[0]
-    product += one[:, 1, None] * other[1]
-    product += one[:, 2, None] * other[2]
-    return product
+    def left_behind(self):
+        """What the last evaluation of forces leaves, of each body: inertia, velocity, and forces of contacts.
 
-
-def unit(quaternion):
-    return np.array(quaternion) / np.linalg.norm(quaternion)
-
-
-# Products of the components of two quaternions (first times second) to those of the product.
-HAMILTON = np.zeros((4, 4, 4))
-for one, other, result, sign in (
-    (0, 0, 0, 1), (1, 1, 0, -1), (2, 2, 0, -1), (3, 3, 0, -1),
-    (0, 1, 1, 1), (1, 0, 1, 1), (2, 3, 1, 1), (3, 2, 1, -1),
-    (0, 2, 2, 1), (2, 0, 2, 1), (3, 1, 2, 1), (1, 3, 2, -1),
-    (0, 3, 3, 1), (3, 0, 3, 1), (1, 2, 3, 1), (2, 1, 3, -1),
-):  # fmt: skip
-    HAMILTON[one, other, result] = sign
-HAMILTON = HAMILTON.reshape(16, 4)
+        Returns (centre of mass [3, K], [10, B, K], [6, B, K], [6, B, K]): inertia about the centre of mass as xx, yy,
+        zz, xy, xz, yz, mass times place relative to it, mass; velocity there; torque about it and force.
+        """
+        poses, motions, rates, acting = self.latest
+        centre = self.centre(poses)
+        frames = poses.take(self.body_frames, 2)
+        arms, mass = moved(frames, self.body_centres) - centre[:, None], self.body_masses
+        spread = np.einsum("iank,abnk,jbnk->ijnk", frames[:, :3], self.body_spreads, frames[:, :3])
+        spread += mass * arms[:, None] * arms
+        (xx, xy, xz), (_, yy, yz), (_, _, zz) = spread
+        inertia = np.stack((yy + zz, xx + zz, xx + yy, -xy, -xz, -yz, *(mass * arms), mass + 0 * xx))
+        velocities = np.matmul(self.carried[self.body_frames], motions * rates.T)
+        velocities[3:] += cross(velocities[:3], centre[:, None])
+        forces = np.zeros_like(velocities)
+        if acting:
+            near, wrenches, rows, target, stiffness, solution = acting
+            push = stiffness * np.maximum(target - np.matmul(rows, solution[:, :, None])[:, :, 0], 0.0)
+            wrenches = wrenches * push.T
+            wrenches[:3] -= cross(centre[:, None], wrenches[3:])
+            for number in range(len(self.bodies)):
+                forces[:, number] = wrenches[:, self.pushed[near] == number].sum(1)
+                forces[:, number] -= wrenches[:, self.pushing[near] == number].sum(1)
+        return centre, inertia, velocities, forces

@@ -9,7 +9,7 @@ class Environment:
     def __init__(self):
         self.body = Spatial(ROBOT)
         self.duration = ROBOT.timestep * ROBOT.frame_skip
-        self.q, self.v, self.x = *self.read(np.zeros((1, self.body.dofs * 2 - 1))), np.zeros(1)
+        self.q, self.v, self.x = *self.read(np.eye(1, self.body.dofs * 2 - 1, 1)), np.zeros(1)
 
     def set_state(self, observation):
         self.q, self.v = self.read(np.array(observation, dtype=float)[None])
@@ -35,7 +35,7 @@ class Environment:
 
     def advance(self, q, v, x, actions):
         q, v = self.body.simulate(q, v, actions)
-        now = self.body.last[0][0, 3, 0]  # the torso's place as the last evaluation of the forces left it
+        now = self.body.latest[0][0, 3, 0]  # the torso's place as the last evaluation of the forces left it
         effort = TASK["ctrl_cost_weight"] * (actions * actions).sum(1)
         rewards = (now - x) / self.duration + TASK["healthy_reward"] - effort
         low, high = TASK["healthy_z_range"]
