@@ -14,17 +14,29 @@ class Softness:
         self.table = np.array([spring, damper, low, high - low, 1 / width, midpoint, np.array(weights)])
 
     def __call__(self, chosen, depth):
-        """(push, damper, stiffness) of the chosen constraints at depths [K, C], which are negative where they act.
+        """(push, damper, stiffness) [3, P] of the chosen constraints [P] at depths [P], which are negative.
 
-        push [K, C]: the acceleration that the spring asks for; damper [C]: what to subtract from it per velocity;
-        stiffness [K, C]: the inverse regulariser, 0 where the constraint is out of reach.
+        push: the acceleration that the spring asks for; damper: what to subtract from it per velocity; stiffness: the
+        inverse regulariser.
         """
         spring, damper, low, rise, narrow, midpoint, weight = self.table.take(chosen, 1)
         x = np.minimum(-narrow * depth, 1.0)
         rest = 1.0 - x
         y = np.where(x <= midpoint, x * x / midpoint, 1.0 - rest * rest / (1.0 - midpoint))
         impedance = low + y * rise
-        return -spring * impedance * depth, damper, (depth < 0) * impedance / ((1.0 - impedance) * weight)
+        return np.array((-spring * impedance * depth, damper, impedance / ((1.0 - impedance) * weight)))
+
+
+def packed(values, states, count):
+    """Values [P, ...] that belong to states [P] as [K, C, ...]: each state's own first, then zeros."""
+    if count == 1:
+        return values[None]
+    order = states.argsort(kind="stable")
+    states = states[order]
+    slots = np.arange(len(states)) - states.searchsorted(states)
+    found = np.zeros((count, slots.max(initial=0) + 1, *values.shape[1:]))
+    found[states, slots] = values[order]
+    return found
 
 
 def constrained(mass, force, rows, target, stiffness, guess):

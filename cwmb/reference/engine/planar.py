@@ -11,7 +11,7 @@ quantities come for K states at once.
 
 import numpy as np
 
-from cwmb.reference.engine.constraints import Softness, constrained
+from cwmb.reference.engine.constraints import Softness, constrained, packed
 from cwmb.reference.engine.integrators import euler, runge_kutta
 from cwmb.reference.engine.robot import Body, Geom, Joint, Motor
 
@@ -182,13 +182,14 @@ class Planar:
         if self.sprung:
             force = force - self.stiffness * q
         depth = np.matmul(moves, self.rise).imag + (np.matmul(q, self.lift) + self.level)
-        near = (depth.min(axis=0) < 0).nonzero()[0]
+        states, near = (depth < 0).nonzero()
         if not near.size:
             return np.linalg.solve(mass, force[:, :, None])[:, :, 0], mass
-        depth = depth.take(near, 1)
-        rows = np.matmul((self.links.take(near, 0) * moves[:, None, :]).imag, self.turning)
-        rows += depth[:, :, None] * self.roll.take(near, 0) + self.fixed.take(near, 0)
-        push, damper, stiffness = self.softness(near, depth)
+        depth = depth[states, near]
+        rows = np.matmul((self.links.take(near, 0) * moves.take(states, 0)).imag, self.turning)
+        rows += depth[:, None] * self.roll.take(near, 0) + self.fixed.take(near, 0)
+        rows = packed(np.concatenate((rows, self.softness(near, depth).T), 1), states, len(q))
+        rows, push, damper, stiffness = rows[:, :, :-3], rows[:, :, -3], rows[:, :, -2], rows[:, :, -1]
         target = push - damper * np.matmul(rows, v[:, :, None])[:, :, 0]
         return constrained(mass, force, rows, target, stiffness, guess), mass
 

@@ -7,7 +7,7 @@ the K states last, so that every operation runs over all bodies and states at on
 
 import numpy as np
 
-from cwmb.reference.engine.constraints import Softness, constrained
+from cwmb.reference.engine.constraints import Softness, constrained, packed
 from cwmb.reference.engine.integrators import euler, runge_kutta
 from cwmb.reference.engine.robot import Body, Geom, Joint, Motor
 
@@ -17,6 +17,11 @@ YZX, ZXY = np.array([1, 2, 0]), np.array([2, 0, 1])
 def cross(a, b):
     """The cross product of vectors [..., 3, N, K]."""
     return a.take(YZX, -3) * b.take(ZXY, -3) - a.take(ZXY, -3) * b.take(YZX, -3)
+
+
+def crossed(a, b):
+    """The cross product of vectors [3, P]."""
+    return a.take(YZX, 0) * b.take(ZXY, 0) - a.take(ZXY, 0) * b.take(YZX, 0)
 
 
 def compose(outer, inner):
@@ -214,12 +219,12 @@ class Spatial:
         ones, others, reach, margins, signs, pushed, pushing, pair_soft = zip(*pairs) if pairs else [()] * 8
         self.softness = Softness(self.robot.timestep, *zip(*ball_soft, *limit_soft, *pair_soft))
         self.balls, self.first_pair = len(balls), len(balls) + len(limits)
-        self.ball_frames, self.ball_places, self.ball_axes = np.array(frames), last(places), last(axes)
+        self.ball_frames, self.ball_places, self.ball_axes = np.array(frames), np.array(places).T, np.array(axes).T
         self.upright = 1j * (self.ball_axes == 0).all(0)
-        self.arms, self.edges = np.array(arms)[:, None], np.array(edges)[:, None]
+        self.arms, self.edges = np.array(arms), np.array(edges)
         # Depths are negative where constraints act: height of balls, from the third rows of poses, and limits.
         self.levels = np.zeros((4, len(balls), len(self.parents) + 1))
-        self.levels[:, np.arange(len(balls)), frames] = self.ball_places[..., 0]
+        self.levels[:, np.arange(len(balls)), frames] = self.ball_places
         self.heights, self.ends = np.array(heights)[:, None], np.array(ends)
         self.inward = np.array(limit_rows)[:, 6:].T
         # A constraint's row of the Jacobian is its wrench times the motions of the joints that move it, or fixed.
@@ -235,8 +240,8 @@ class Spatial:
             self.shape_frames = np.array([shapes[number][0] for number in used])
             self.shape_places = last([np.append(shapes[number][1][:, 3], 1.0) for number in used])
             self.shape_axes = last([np.append(shapes[n][1][:, 2] * geoms[n].half_length, 0.0) for n in used])
-            self.radii = np.array([geoms[number].radius for number in used])[:, None]
-            self.reach, self.margins = np.square(reach)[:, None], np.array(margins)[:, None]
+            self.radii, self.margins = np.array([geoms[number].radius for number in used]), np.array(margins)
+            self.reach = np.square(reach)[:, None]
 
     def motors(self, actions):
         """Forces [K, N] of the motors for control signals [K, A]."""
@@ -303,56 +308,61 @@ class Spatial:
         force = motors - self.damping * v - against
         if self.sprung:
             force[:, 6:] -= self.stiffness * q[:, 7:]
-        near, depth, wrenches = self.near(poses, q)
+        states, near, depth, wrenches = self.near(poses, q)
         self.latest = poses, motions, v, None
         if not near.size:
             return np.linalg.solve(mass, force[:, :, None])[:, :, 0], mass
-        rows = np.matmul(wrenches.transpose(2, 1, 0), motions.transpose(2, 0, 1))
+        acting = packed(np.concatenate((wrenches, self.softness(near, depth), near[None])).T, states, len(q))
+        wrenches, push, damper = acting[:, :, :6], acting[:, :, 6], acting[:, :, 7]
+        stiffness, near = acting[:, :, 8], acting[:, :, 9].astype(int)
+        rows = np.matmul(wrenches, motions.transpose(2, 0, 1))
         rows = rows * self.moved.take(near, 0) + self.rows.take(near, 0)
-        push, damper, stiffness = self.softness(near, depth.T)
         target = push - damper * np.matmul(rows, v[:, :, None])[:, :, 0]
         solution = constrained(mass, force, rows, target, stiffness, guess)
         self.latest = poses, motions, v, (near, wrenches, rows, target, stiffness, solution)
         return solution, mass
 
     def near(self, poses, q):
-        """(numbers, depths [C, K], wrenches [6, C, K]) of the constraints that act in any of the states."""
+        """(states [P], numbers [P], depths [P], wrenches [6, P]) of the constraints that act."""
         heights = np.matmul(self.levels, poses[2]).sum(0) - self.heights
-        depth = np.concatenate((heights, (np.matmul(q[:, 7:], self.inward) - self.ends).T))
-        near = (depth.min(axis=1) < 0).nonzero()[0]
-        depth = depth.take(near, 0)
-        wrenches = np.zeros((6, *depth.shape))
-        balls = near.searchsorted(self.balls)
-        if balls:
-            wrenches[:, :balls] = self.standing(poses, near[:balls], depth[:balls])
+        depth = np.concatenate((heights.T, np.matmul(q[:, 7:], self.inward) - self.ends), 1)
+        states, near = (depth < 0).nonzero()
+        depth = depth[states, near]
+        wrenches = np.zeros((6, len(near)))
+        balls = (near < self.balls).nonzero()[0]
+        if balls.size:
+            wrenches[:, balls] = self.standing(poses, states[balls], near[balls], depth[balls])
         if self.colliding:
-            pairs, depths, pushes = self.meeting(poses)
+            meeting, pairs, depths, pushes = self.meeting(poses)
             if pairs.size:
-                near, depth = np.concatenate((near, pairs + self.first_pair)), np.concatenate((depth, depths))
-                wrenches = np.concatenate((wrenches, pushes), 1)
-        return near, depth, wrenches
+                states, near = np.concatenate((states, meeting)), np.concatenate((near, pairs + self.first_pair))
+                depth, wrenches = np.concatenate((depth, depths)), np.concatenate((wrenches, pushes), 1)
+        return states, near, depth, wrenches
 
-    def standing(self, poses, balls, depth):
-        """Wrenches [6, C, K] of unit forces along the friction pyramids' edges of balls on the floor."""
-        poses = poses.take(self.ball_frames[balls], 2)
-        places = moved(poses, self.ball_places[:, balls])
-        places[2] -= self.arms[balls] + 0.5 * depth
-        x, y = np.einsum("iank,ank->ink", poses[:2, :3], self.ball_axes[:, balls])
-        axes = x + 1j * y + self.upright[balls]
-        edges = self.edges[balls] * axes / np.abs(axes)
+    def standing(self, poses, states, balls, depth):
+        """Wrenches [6, P] of unit forces along the friction pyramids' edges of balls on the floor."""
+        frames = self.ball_frames.take(balls) * poses.shape[3] + states
+        poses = poses.reshape(3, 4, -1).take(frames, 2)
+        places = np.einsum("iap,ap->ip", poses, self.ball_places.take(balls, 1))
+        places[2] -= self.arms.take(balls) + 0.5 * depth
+        x, y = np.einsum("iap,ap->ip", poses[:2, :3], self.ball_axes.take(balls, 1))
+        axes = x + 1j * y + self.upright.take(balls)
+        edges = self.edges.take(balls) * axes / np.abs(axes)
         forces = np.empty_like(places)
         forces[0], forces[1], forces[2] = edges.real, edges.imag, 1.0
-        return np.concatenate((cross(places, forces), forces))
+        return np.concatenate((crossed(places, forces), forces))
 
     def meeting(self, poses):
-        """(pairs, depths [C, K], wrenches [6, C, K]) of the capsules that touch each other in any of the states."""
+        """(states [P], pairs [P], depths [P], wrenches [6, P]) of the capsules that touch each other."""
+        count = poses.shape[3]
         poses = poses.take(self.shape_frames, 2)
         centres = moved(poses, self.shape_places)
         apart = centres.take(self.ones, 1) - centres.take(self.others, 1)
-        pairs = (np.einsum("ink,ink->nk", apart, apart) < self.reach).any(1).nonzero()[0]
-        axes = moved(poses, self.shape_axes)
-        ones, others = self.ones[pairs], self.others[pairs]
-        apart, one, other = apart.take(pairs, 1), axes.take(ones, 1), axes.take(others, 1)
+        pairs, states = (np.einsum("ink,ink->nk", apart, apart) < self.reach).nonzero()
+        axes = moved(poses, self.shape_axes).reshape(3, -1)
+        ones, others = self.ones.take(pairs), self.others.take(pairs)
+        apart = apart.reshape(3, -1).take(pairs * count + states, 1)
+        one, other = axes.take(ones * count + states, 1), axes.take(others * count + states, 1)
         # Where on the axes, from -1 to 1, the capsules come closest.
         stretch1, stretch2 = (np.maximum((axis * axis).sum(0), 1e-15) for axis in (one, other))
         mixed, along1, along2 = (one * other).sum(0), -(one * apart).sum(0), (other * apart).sum(0)
@@ -362,15 +372,16 @@ class Spatial:
         x1 = np.minimum(np.maximum((along1 + mixed * x2) / stretch1, -1.0), 1.0)
         between = other * x2 - one * x1 - apart
         length = np.sqrt((between * between).sum(0))
-        radii, margins = self.radii[ones], self.margins[pairs]
-        depth = length - radii - self.radii[others] - margins
-        touching = (depth.min(axis=1, initial=1.0) < 0).nonzero()[0]
+        radii, margins = self.radii.take(ones), self.margins.take(pairs)
+        depth = length - radii - self.radii.take(others) - margins
+        touching = (depth < 0).nonzero()[0]
         if not touching.size:
-            return touching, None, None
-        depth, normal = depth[touching], between[:, touching] / np.maximum(length[touching], 1e-15)
-        places = centres[:, ones[touching]] + (one * x1)[:, touching]
+            return states[touching], touching, None, None
+        states, pairs, depth, ones = states[touching], pairs[touching], depth[touching], ones[touching]
+        normal = between[:, touching] / np.maximum(length[touching], 1e-15)
+        places = centres.reshape(3, -1)[:, ones * count + states] + (one * x1)[:, touching]
         places += normal * (radii[touching] + 0.5 * (depth + margins[touching]))
-        return pairs[touching], depth, np.concatenate((cross(places, normal), normal))
+        return states, pairs, depth, np.concatenate((crossed(places, normal), normal))
 
     def move(self, q, v, duration):
         """Positions [K, N + 1] after some time at velocities [K, N]."""
@@ -387,6 +398,7 @@ class Spatial:
     def simulate(self, q, v, actions):
         """Positions and velocities after a step with control signals [K, A]."""
         robot, motors, guess = self.robot, self.motors(actions), np.zeros_like(v)
+        q = np.concatenate((q[:, :3], q[:, 3:7] / np.linalg.norm(q[:, 3:7], axis=1, keepdims=True), q[:, 7:]), 1)
         for _ in range(robot.frame_skip):
             if robot.integrator == "RK4":
                 q, v, guess = runge_kutta(self.forward, self.move, q, v, motors, guess, robot.timestep)
@@ -419,9 +431,9 @@ class Spatial:
         if acting:
             near, wrenches, rows, target, stiffness, solution = acting
             push = stiffness * np.maximum(target - np.matmul(rows, solution[:, :, None])[:, :, 0], 0.0)
-            wrenches = wrenches * push.T
+            wrenches = (wrenches * push[:, :, None]).T
             wrenches[:3] -= cross(centre[:, None], wrenches[3:])
             for number in range(len(self.bodies)):
-                forces[:, number] = wrenches[:, self.pushed[near] == number].sum(1)
-                forces[:, number] -= wrenches[:, self.pushing[near] == number].sum(1)
+                signs = (self.pushed[near.T] == number) * 1.0 - (self.pushing[near.T] == number)
+                forces[:, number] = (wrenches * signs).sum(1)
         return centre, inertia, velocities, forces
