@@ -10,32 +10,33 @@ class Softness:
         constant, ratio = np.array(solrefs, dtype=float).T
         low, high, width, midpoint = np.array(solimps, dtype=float).T
         constant, low = np.maximum(constant, 2 * timestep), np.maximum(low, 1e-4)
+        rise = (high - low) / midpoint
         spring, damper = 1 / (high * constant * ratio) ** 2, 2 / (high * constant)
-        self.table = np.array([spring, damper, low, high - low, 1 / width, midpoint, np.array(weights)])
+        self.table = np.array([-spring, damper, low, rise, rise / (1 - midpoint), -1 / width, midpoint, weights])
 
     def __call__(self, chosen, depth):
-        """(push, damper, stiffness) [3, P] of the chosen constraints [P] at depths [P], which are negative.
+        """(push, damper, stiffness) of the chosen constraints [P] at depths [P], which are negative.
 
         push: the acceleration that the spring asks for; damper: what to subtract from it per velocity; stiffness: the
-        inverse regulariser.
+        inverse regulariser. The impedance rises with the depth along one parabola up to the midpoint, another beyond.
         """
-        spring, damper, low, rise, narrow, midpoint, weight = self.table.take(chosen, 1)
-        x = np.minimum(-narrow * depth, 1.0)
-        rest = 1.0 - x
-        y = np.where(x <= midpoint, x * x / midpoint, 1.0 - rest * rest / (1.0 - midpoint))
-        impedance = low + y * rise
-        return np.array((-spring * impedance * depth, damper, impedance / ((1.0 - impedance) * weight)))
+        spring, damper, low, rise, bend, narrow, midpoint, weight = self.table.take(chosen, 1)
+        x = np.minimum(narrow * depth, 1.0)
+        beyond = np.maximum(x - midpoint, 0.0)
+        impedance = low + rise * x * x - bend * beyond * beyond
+        return spring * impedance * depth, damper, impedance / ((1.0 - impedance) * weight)
 
 
-def packed(values, states, count):
-    """Values [P, ...] that belong to states [P] as [K, C, ...]: each state's own first, then zeros."""
+def packed(states, count, *parts):
+    """Parts [P, ...] that belong to states [P] as [K, C, ...]: each state's own first, then zeros."""
     if count == 1:
-        return values[None]
+        return [part[None] for part in parts]
     order = states.argsort(kind="stable")
     states = states[order]
     slots = np.arange(len(states)) - states.searchsorted(states)
-    found = np.zeros((count, slots.max(initial=0) + 1, *values.shape[1:]))
-    found[states, slots] = values[order]
+    found = [np.zeros((count, slots.max(initial=0) + 1, *part.shape[1:]), part.dtype) for part in parts]
+    for whole, part in zip(found, parts):
+        whole[states, slots] = part[order]
     return found
 
 
@@ -43,16 +44,17 @@ def constrained(mass, force, rows, target, stiffness, guess):
     """The accelerations a [K, N] that minimise a' mass a / 2 - force' a + sum(stiffness min(0, rows a - target)^2) / 2.
 
     Newton's method: between two changes of the set of rows that push, the cost is a parabola whose minimum is one
-    linear system away. Starts from the set that pushes at the guess. (mass [K, N, N], rows [K, C, N], rest [K, C].)
+    linear system away. Starts from the set that pushes at the guess. (mass [K, N, N], rows [K, C, N], target and stiffness [K, C].)
     """
     solution = np.empty_like(force)
     todo = None
     pushes = stiffness * (np.matmul(rows, guess[..., None])[..., 0] < target)
     for _ in range(8):
         found, again = newton(mass, force, rows, target, stiffness, pushes)
-        moved = (again != pushes).any(axis=1)
+        moved = again != pushes
         if todo is None and not moved.any():
             return found
+        moved = moved.any(axis=1)
         todo = np.arange(len(force)) if todo is None else todo
         solution[todo] = found
         if not moved.any():

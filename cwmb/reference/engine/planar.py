@@ -98,7 +98,8 @@ class Planar:
                 self.products[frame.hinge, frame.hinge] += self.spin_inertia(body)
         self.phases = 1j * np.where(self.hinged, self.turning.T, 0.0)
         self.phase = np.where(self.hinged, 1j * (self.start + np.pi / 2), 0.0)
-        self.armature = np.diag([joint.armature for joint in self.joints])
+        self.spread = np.kron(self.turning, self.turning)  # mass matrix = turning' @ real part of pairs @ turning
+        self.armature = np.diag([joint.armature for joint in self.joints]).ravel()
         self.damping = np.array([joint.damping for joint in self.joints])
         self.stiffness = np.array([joint.stiffness for joint in self.joints])
         self.sprung = self.stiffness.any()
@@ -175,21 +176,21 @@ class Planar:
         """Accelerations [K, N] and mass matrices [K, N, N] at positions and velocities [K, N]."""
         moves = np.exp(np.matmul(q, self.phases) + self.phase)
         pairs = moves.conj()[:, :, None] * self.products * moves[:, None, :]
-        mass = np.matmul(np.matmul(self.turning.T, pairs.real), self.turning) + self.armature
+        mass = (np.matmul(pairs.real.reshape(len(q), -1), self.spread) + self.armature).reshape(pairs.shape)
         rates = np.matmul(v, self.rates)
         pull = (moves * self.gravity).real + np.matmul(pairs.imag, (rates * rates)[:, :, None])[:, :, 0]
         force = motors - self.damping * v + np.matmul(pull, self.turning)
         if self.sprung:
             force = force - self.stiffness * q
         depth = np.matmul(moves, self.rise).imag + (np.matmul(q, self.lift) + self.level)
-        states, near = (depth < 0).nonzero()
+        acting = depth < 0
+        states, near = acting.nonzero()
         if not near.size:
             return np.linalg.solve(mass, force[:, :, None])[:, :, 0], mass
-        depth = depth[states, near]
+        depth = depth[acting]
         rows = np.matmul((self.links.take(near, 0) * moves.take(states, 0)).imag, self.turning)
         rows += depth[:, None] * self.roll.take(near, 0) + self.fixed.take(near, 0)
-        rows = packed(np.concatenate((rows, self.softness(near, depth).T), 1), states, len(q))
-        rows, push, damper, stiffness = rows[:, :, :-3], rows[:, :, -3], rows[:, :, -2], rows[:, :, -1]
+        rows, push, damper, stiffness = packed(states, len(q), rows, *self.softness(near, depth))
         target = push - damper * np.matmul(rows, v[:, :, None])[:, :, 0]
         return constrained(mass, force, rows, target, stiffness, guess), mass
 

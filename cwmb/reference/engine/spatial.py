@@ -312,9 +312,8 @@ class Spatial:
         self.latest = poses, motions, v, None
         if not near.size:
             return np.linalg.solve(mass, force[:, :, None])[:, :, 0], mass
-        acting = packed(np.concatenate((wrenches, self.softness(near, depth), near[None])).T, states, len(q))
-        wrenches, push, damper = acting[:, :, :6], acting[:, :, 6], acting[:, :, 7]
-        stiffness, near = acting[:, :, 8], acting[:, :, 9].astype(int)
+        parts = packed(states, len(q), near, wrenches.T, *self.softness(near, depth))
+        near, wrenches, push, damper, stiffness = parts
         rows = np.matmul(wrenches, motions.transpose(2, 0, 1))
         rows = rows * self.moved.take(near, 0) + self.rows.take(near, 0)
         target = push - damper * np.matmul(rows, v[:, :, None])[:, :, 0]
@@ -326,8 +325,9 @@ class Spatial:
         """(states [P], numbers [P], depths [P], wrenches [6, P]) of the constraints that act."""
         heights = np.matmul(self.levels, poses[2]).sum(0) - self.heights
         depth = np.concatenate((heights.T, np.matmul(q[:, 7:], self.inward) - self.ends), 1)
-        states, near = (depth < 0).nonzero()
-        depth = depth[states, near]
+        acting = depth < 0
+        states, near = acting.nonzero()
+        depth = depth[acting]
         wrenches = np.zeros((6, len(near)))
         balls = (near < self.balls).nonzero()[0]
         if balls.size:

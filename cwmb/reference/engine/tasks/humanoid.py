@@ -34,8 +34,10 @@ class Environment:
         q, v = self.body.simulate(q, v, actions)
         centre, inertia, velocities, impacts = self.body.left_behind()  # q and v have moved on from there
         world = np.zeros((len(q), 10))
-        inertia, velocities, impacts = (part.transpose(2, 1, 0).reshape(len(q), -1) for part in (inertia, velocities, impacts))
-        parts = (q[:, 2:], v, world, inertia, world[:, :6], velocities, self.body.motors(actions), world[:, :6], impacts)
+        left = (part.transpose(2, 1, 0).reshape(len(q), -1) for part in (inertia, velocities, impacts))
+        inertia, velocities, impacts = left
+        parts = (q[:, 2:], v, world, inertia, world[:, :6], velocities)
+        parts += (self.body.motors(actions), world[:, :6], impacts)
         effort = TASK["ctrl_cost_weight"] * (actions * actions).sum(1)
         if TASK["stands_up"]:
             impact = np.minimum(TASK["impact_cost_weight"] * (impacts * impacts).sum(1), TASK["max_impact_cost"])
