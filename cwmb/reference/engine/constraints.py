@@ -44,7 +44,8 @@ def constrained(mass, force, rows, target, stiffness, guess):
     """The accelerations a [K, N] that minimise a' mass a / 2 - force' a + sum(stiffness min(0, rows a - target)^2) / 2.
 
     Newton's method: between two changes of the set of rows that push, the cost is a parabola whose minimum is one
-    linear system away. Starts from the set that pushes at the guess. (mass [K, N, N], rows [K, C, N], target and stiffness [K, C].)
+    linear system away. Starts from the set that pushes at the guess. (mass [K, N, N], rows [K, C, N], target and
+    stiffness [K, C].)
     """
     solution = np.empty_like(force)
     todo = None
