@@ -60,9 +60,9 @@ def rounded(value: Any) -> Any:
 @pytest.mark.parametrize("name", assembled())
 def test_the_shipped_constants_are_those_of_the_compiled_model(name: str) -> None:
     shipped, compiled = constants(name), robot(simulator(name).env)
-    assert shipped.keys() == compiled.keys(), "run python -m cwmb.worlds.robot"
+    assert shipped.keys() == compiled.keys(), "run python -m cwmb.reference.ship"
     for part, values in compiled.items():
-        assert shipped[part] == rounded(values), "run python -m cwmb.worlds.robot"
+        assert shipped[part] == rounded(values), "run python -m cwmb.reference.ship"
     assert json.loads(written(compiled)) == compiled
 
 

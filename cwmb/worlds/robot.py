@@ -1,6 +1,6 @@
 """The constants of a MuJoCo environment, as the reference programs hold them.
 
-``python -m cwmb.worlds.robot`` brings ``cwmb/reference/robots/*.json`` up to date; a test compares them with the
+``python -m cwmb.reference.ship`` brings ``cwmb/reference/robots/*.json`` up to date; a test compares them with the
 compiled models. A simulator whose model was changed gives a changed robot, from which a changed program is assembled.
 """
 
@@ -11,9 +11,6 @@ from typing import Any
 
 import mujoco
 
-from cwmb.benchmark.catalog import environment
-from cwmb.reference.assembly import ROBOTS, assembled, written
-from cwmb.worlds import make
 from cwmb.worlds.facts import colliding_pairs, refuse_what_is_not_explained
 
 # What an environment's class decides, and what it means where a class has no such attribute.
@@ -138,14 +135,3 @@ def _vector(values: Any) -> list[float]:
 
 def _plain(value: Any) -> Any:
     return list(map(float, value)) if isinstance(value, tuple | list) else float(value)
-
-
-def _write() -> None:
-    for name in assembled():
-        simulator: Any = make(environment(name))
-        text = written(robot(simulator.env))
-        (ROBOTS / f"{name}.json").write_text(text, encoding="utf-8")
-
-
-if __name__ == "__main__":
-    _write()
