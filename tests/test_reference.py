@@ -17,22 +17,20 @@ from cwmb.worlds import make
 from cwmb.worlds.simulator import Simulator
 
 # What was measured on random-policy transitions at a tolerance of 1e-5: shares of observation elements, rewards and
-# ends predicted right. Pusher misses the moving object, Reacher the turns of its elbow beyond half a circle, and the
-# last six have no contacts: of them, only what follows from the observation and the action is right.
+# ends predicted right. Pusher misses the moving object, Reacher the turns of its elbow beyond half a circle, Walker2d
+# the velocities beyond those that are seen, Ant and Humanoid where the step before left the positions that their reward
+# is a difference to, and the Humanoids what MuJoCo's solver leaves undone when it stops.
 EXACT = (1.0, 1.0, 1.0)
 ACCURACY = {
     "Reacher-v4": (0.99, 1.0, 1.0),
     "Pusher-v4": (0.98, 1.0, 1.0),
-    "HalfCheetah-v4": (0.0, 0.0, 1.0),
-    "Hopper-v4": (0.0, 0.0, 0.98),
-    "Walker2d-v4": (0.0, 0.0, 0.95),
-    "Ant-v4": (0.0, 0.0, 0.99),
-    "Humanoid-v4": (0.3, 0.0, 0.98),
-    "HumanoidStandup-v4": (0.25, 0.0, 1.0),
+    "Walker2d-v4": (0.4, 0.3, 0.98),
+    "Ant-v4": (1.0, 0.05, 1.0),
+    "Humanoid-v4": (0.99, 0.7, 1.0),
+    "HumanoidStandup-v4": (0.97, 0.99, 1.0),
 }
-KINEMATIC = ("HalfCheetah-v4", "Hopper-v4", "Walker2d-v4", "Ant-v4", "Humanoid-v4", "HumanoidStandup-v4")
 DETERMINISTIC = [name for name in environment_ids() if name != "Blackjack-v1"]
-ROLLED = [name for name in DETERMINISTIC if name not in (*KINEMATIC, "Pusher-v4")]
+ROLLED = [name for name in DETERMINISTIC if name not in ("Pusher-v4", "Humanoid-v4", "HumanoidStandup-v4")]
 CONTINUOUS = [name for name in environment_ids() if environment(name).group == "continuous"]
 
 
@@ -91,7 +89,7 @@ def test_there_is_a_program_for_every_environment() -> None:
 def test_it_keeps_the_contract(name: str) -> None:
     source = reference.program(name).source
     imports = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Import | ast.ImportFrom)]
-    assert {alias.name for node in imports for alias in node.names} <= {"numpy", "math"}
+    assert {alias.name for node in imports for alias in node.names} <= {"numpy", "math", "NamedTuple"}
     program, real = load(name), simulator(name)
     for observation, action, *_ in random_transitions(name, 5):
         after, reward, done = predict(name, program, observation, action)

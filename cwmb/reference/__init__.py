@@ -1,6 +1,7 @@
-"""Reference world models: hand-written programs under the contract of a candidate, one file per environment.
+"""Reference world models: hand-written programs under the contract of a candidate, one source per environment.
 
-They are sources, read as text and run in the sandbox like any candidate; nothing imports them.
+They are sources, read as text (those of robots are put together from parts, see ``cwmb.reference.assembly``) and run in
+the sandbox like any candidate.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from cwmb.errors import unknown
+from cwmb.reference.assembly import assemble, assembled, constants
 from cwmb.types import Program
 
 _FOLDER = Path(__file__).parent
@@ -17,7 +19,7 @@ _FOLDER = Path(__file__).parent
 @cache
 def environments() -> tuple[str, ...]:
     """The ids of the environments that there is a reference program for, sorted."""
-    return tuple(sorted(path.stem for path in _FOLDER.glob("*-v*.py")))
+    return tuple(sorted([path.stem for path in _FOLDER.glob("*-v*.py")] + list(assembled())))
 
 
 @cache
@@ -29,6 +31,8 @@ def program(environment: str) -> Program:
     """
     if environment not in environments():
         raise unknown("reference program", environment, environments())
+    if environment in assembled():
+        return assemble(environment, constants(environment))
     return Program((_FOLDER / f"{environment}.py").read_text(encoding="utf-8"))
 
 

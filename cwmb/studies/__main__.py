@@ -48,16 +48,22 @@ def sweep(jobs: int, out: str, points: tuple[str, ...], report_only: bool) -> No
 
 @main.command()
 @click.option("--out", default="runs/programs", show_default=True, help="Keeps each program as soon as it is measured.")
+@click.option(
+    "--also",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A folder of further programs, <environment>.py, to measure beside them.",
+)
+@click.option("--source", default="a folder", show_default=True, help="Where those programs come from, for the tables.")
 @click.option("--report-only", is_flag=True, help="Write the tables of the stored measurements anew.")
-def programs(out: str, report_only: bool) -> None:
+def programs(out: str, also: Path | None, source: str, report_only: bool) -> None:
     """Reference programs and faulty ones: accuracy, horizon and return, into results/programs/ and docs/."""
     folder, console = data_path("results", "programs"), Console(stderr=True)
     file = folder / "programs.csv"
     if not report_only:
         with Sandbox(workers=1) as sandbox:
-            found = list(programs_study.measure(environment_ids(), Path(out), sandbox, console.print))
+            found = list(programs_study.measure(environment_ids(), Path(out), sandbox, console.print, also))
             seconds = programs_study.reference_seconds(environment_ids(), Path(out), sandbox)
-        write_whole(file, programs_report.to_csv(found, seconds))
+        write_whole(file, programs_report.to_csv(found, seconds, source))
     frame = programs_report.read_csv(file)
     reference, correlation = programs_report.reference_table(frame), programs_report.correlation_table(frame)
     _write(folder / "table.md", [reference, correlation])

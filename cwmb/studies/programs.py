@@ -1,9 +1,9 @@
 """The programs at hand, measured: what predicts how well a program can be planned with?
 
 The programs of an environment are the reference program (also the simple one, where there is one), the persistence
-program, and the simple one with more and more of the faults that the simulated model makes. Where planning tells
-nothing (the oracle does not clearly beat the random policy), only the reference program is measured; Swimmer's faulty
-programs are left out, since planning with one takes minutes.
+program, the simple one with more and more of the faults that the simulated model makes, and what a folder of programs
+holds. Where planning tells nothing (the oracle does not clearly beat the random policy), only the reference program and
+those of the folder are measured; Swimmer's faulty programs are left out, since planning with one takes minutes.
 """
 
 from __future__ import annotations
@@ -36,14 +36,15 @@ from cwmb.worlds import make
 PROTOCOL = "quick"  # whose scoring rules are those of standard, and whose planning is affordable
 FAULTS = (1, 2, 3, 5, 8)
 SLOW = ("Swimmer-v4",)
+ALSO = "also"  # the program of a folder that is given
 
 
 @dataclass(frozen=True)
 class Measured:
     """One program of one environment.
 
-    name: ``reference``, ``simple``, ``persistence`` or ``N faults``; accuracy, skill: on the test split; horizon,
-    simulator: of the program and of the true simulator;
+    name: ``reference``, ``simple``, ``persistence``, ``N faults`` or ``also``, from a folder; accuracy, skill: on the
+    test split; horizon, simulator: of the program and of the true simulator;
     return_mean, return_sem, normalised_return, normalised_sem: of planning with it.
     """
 
@@ -60,14 +61,17 @@ class Measured:
 
 
 def measure(
-    names: Sequence[str], folder: Path, sandbox: Sandbox, progress: Callable[[str], None]
+    names: Sequence[str], folder: Path, sandbox: Sandbox, progress: Callable[[str], None], also: Path | None = None
 ) -> Iterator[Measured]:
-    """Measure the programs of environments. folder: keeps each result, so that the work can go on."""
+    """Measure the programs of environments.
+
+    folder: keeps each result, so that the work can go on; also: a folder of further programs, ``<environment>.py``.
+    """
     for name in names:
         ledger = Ledger(folder / name)
         train = trajectories.transitions(environment(name), "train")
-        for index, (label, program) in enumerate(programs(name, train).items()):
-            if label != "reference" and not _planning_tells(name):
+        for index, (label, program) in enumerate(programs(name, train, also).items()):
+            if label not in ("reference", ALSO) and not _planning_tells(name):
                 continue
             if label.endswith("faults") and name in SLOW:
                 continue
@@ -102,13 +106,15 @@ def step_seconds(name: str, program: Program, sandbox: Sandbox) -> float:
     return min(seconds)
 
 
-def programs(name: str, train: Transitions) -> dict[str, Program]:
-    """The programs of an environment by name."""
+def programs(name: str, train: Transitions, also: Path | None = None) -> dict[str, Program]:
+    """The programs of an environment by name; those of the folder ``also``, where there is one, come last."""
     simple = reference.simple(name)
     found = {"reference": reference.program(name), "simple": simple}
     found["persistence"] = persistence.program(train)
     for count in FAULTS:
         found[f"{count} faults"] = Program(with_faults(simple.source, count, Random(f"{name} {count}")))
+    if also is not None and (file := also / f"{name}.py").exists():
+        found[ALSO] = Program(file.read_text(encoding="utf-8"))
     return {label: p for label, p in found.items() if label != "simple" or p != found["reference"]}
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from cwmb.benchmark.catalog import environment_ids
 from cwmb.judging.horizon import LEVELS
 from cwmb.report.table import Column, Table, Value, estimate, number
-from cwmb.studies.programs import PROTOCOL, Measured
+from cwmb.studies.programs import ALSO, PROTOCOL, Measured
 from cwmb.studies.stored import read_frame
 
 if TYPE_CHECKING:
@@ -21,14 +21,17 @@ PREDICTORS = ("accuracy", "skill", *(f"relative_{level}" for level in LEVELS))
 _RESAMPLES = 1000
 
 
-def to_csv(measured: Iterable[Measured], seconds: Mapping[str, float]) -> str:
-    """One line for each program. seconds: of a step of each environment's reference program."""
+def to_csv(measured: Iterable[Measured], seconds: Mapping[str, float], source: str = ALSO) -> str:
+    """One line for each program.
+
+    seconds: of a step of each environment's reference program; source: what to call the programs of a folder.
+    """
     import pandas as pd
 
     rows = [
         {
             "environment": m.environment,
-            "program": m.name,
+            "program": source if m.name == ALSO else m.name,
             "accuracy": m.accuracy,
             "skill": m.skill,
             **{f"horizon_{level}": steps for level, steps in zip(LEVELS, m.horizon.steps, strict=True)},

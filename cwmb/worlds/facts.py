@@ -114,7 +114,7 @@ def model_facts(model: Any) -> str:
     Raises:
         CwmbError: the model uses something that the text does not explain.
     """
-    _refuse_what_is_not_explained(model)
+    refuse_what_is_not_explained(model)
     euler = model.opt.integrator == mujoco.mjtIntegrator.mjINT_EULER
     pairs = colliding_pairs(model)
     limited = bool(model.jnt_limited.any())
@@ -143,7 +143,8 @@ def model_facts(model: Any) -> str:
     return "\n\n".join([HEADING.strip(), *parts]) + "\n"
 
 
-def _refuse_what_is_not_explained(model: Any) -> None:
+def refuse_what_is_not_explained(model: Any) -> None:
+    """Raise CwmbError if a compiled model uses something that neither the texts nor the reference programs know."""
     option, tendon_acts = model.opt, (model.tendon_stiffness, model.tendon_damping, model.tendon_limited)
     used = {
         "an equality constraint": model.neq,

@@ -172,7 +172,7 @@ def test_the_endpoints_own_words_are_told(data: Any, code: int) -> None:
     [
         (page("Access denied", 403), "HTTP 403: Access denied"),
         (raw(b"", 403), r"HTTP 403: no explanation \(Forbidden\)"),
-        (raw(b"no\ud83d way".replace(b"\\ud83d", b"\xff"), 403), "HTTP 403: no"),
+        (raw(rb"no\ud83d way".replace(b"\\ud83d", b"\xff"), 403), "HTTP 403: no"),
         (status(403, "x" * 5000), "x{200}…"),
         (status(403, "half \ud800 a pair"), "half \ufffd a pair"),
         (status(401), r"OPENAI_API_KEY"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -13,11 +14,12 @@ from cwmb.benchmark.baselines import baselines
 from cwmb.benchmark.catalog import environment, environment_ids
 from cwmb.benchmark.data import data_path
 from cwmb.errors import CwmbError
+from cwmb.judging.horizon import Horizon
 from cwmb.models.mending import normalised
 from cwmb.report.table import Column, Table
 from cwmb.studies import programs_report
 from cwmb.studies.__main__ import with_tables
-from cwmb.studies.programs import FAULTS, PROTOCOL, programs
+from cwmb.studies.programs import ALSO, FAULTS, PROTOCOL, Measured, programs
 
 STORED = data_path("results", "programs", "programs.csv")
 
@@ -29,6 +31,16 @@ def test_the_programs_of_an_environment_differ() -> None:
     assert len({normalised(program.source) for program in found.values()}) == len(found)
     assert found == programs("Pusher-v4", train)
     assert "simple" not in programs("Pendulum-v1", trajectories.transitions(environment("Pendulum-v1"), "train"))
+
+
+def test_programs_of_a_folder_are_measured_beside_the_others(tmp_path: Path) -> None:
+    (tmp_path / "CartPole-v1.py").write_text("class Environment: ...\n")
+    train = trajectories.transitions(environment("CartPole-v1"), "train")
+    assert programs("CartPole-v1", train, tmp_path)[ALSO].source == "class Environment: ...\n"
+    assert ALSO not in programs("Acrobot-v1", trajectories.transitions(environment("Acrobot-v1"), "train"), tmp_path)
+    one = Measured("CartPole-v1", ALSO, 0.5, 0.25, Horizon([1, 2, 3], 10), Horizon([4, 5, 6], 10), 7, 1, 0.1, 0.2)
+    line = programs_report.to_csv([one], {"CartPole-v1": 1e-6}, "a strong language model").splitlines()[1]
+    assert line.startswith("CartPole-v1,a strong language model,0.5,0.25,1,")
 
 
 def test_the_stored_reference_programs_fit_the_baselines() -> None:
