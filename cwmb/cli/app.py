@@ -288,3 +288,20 @@ def verify(bundle: Path, episodes: int | None, cells: int | None, seed: int | No
     from cwmb.cli.submissions import verify_bundle
 
     return EXIT_DIFFERENT if verify_bundle(bundle, episodes, cells, seed, as_json) == "different" else 0
+
+
+@app.command()
+@click.argument("cell", type=FILE)
+def show(cell: Path) -> None:
+    """Show what a CELL's search tried, what went wrong and where, and what it cost (runs/…/cells/ENV/seed-K)."""
+    from cwmb.report.cell import show_cell
+
+    print(show_cell(cell))
+
+
+@app.command()
+def doctor() -> int:
+    """Look whether this machine can run the benchmark, and say what to do where it cannot."""
+    from cwmb.cli.doctor import examine
+
+    return 0 if examine(print) else EXIT_INFRASTRUCTURE
