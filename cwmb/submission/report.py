@@ -9,12 +9,17 @@ import msgspec
 
 from cwmb.report.render import text
 from cwmb.report.table import Column, Table, Value
-from cwmb.submission.figures import Figure, Verdict
+from cwmb.submission.figures import Figure, Verdict, worst
 from cwmb.submission.verify import CellReport, Verification
 from cwmb.text import line
 
-COLUMNS = ("questions", "usage", "sources", "evaluations", "train", "test", "planning", "episodes", "fresh")
-_SHORT = {"confirmed": "confirmed", "consistent": "consistent", "not checkable": "–", "different": "DIFFERENT"}
+# The table's columns and the figures that each is the worst of.
+COLUMNS = {
+    "search": ("questions", "program", "search"),
+    "test": ("test", "anytime"),
+    **{name: (name,) for name in ("train", "evaluations", "usage", "sources", "planning", "episodes", "fresh")},
+}
+_SHORT = {"confirmed": "same", "consistent": "near", "not checkable": "–", "different": "DIFFERS"}
 
 
 def as_text(verification: Verification, obstacles: list[str]) -> str:
@@ -34,8 +39,8 @@ def as_text(verification: Verification, obstacles: list[str]) -> str:
     ]
     caption = (
         f"Verification of {v.name} (bundle {v.bundle[:16]}): {share}, {planned}, fresh data from seed {v.seed}. "
-        "Confirmed: equal to the last bit. Consistent: as near as another processor or another draw of data leaves it. "
-        "–: not checkable."
+        "same: confirmed, equal to the last bit; near: consistent, as close as another processor or another draw of "
+        "data leaves it; –: not checkable."
     )
     columns = (Column("environment", "environment"), Column("seed", "seed"), *(Column(c, c) for c in COLUMNS))
     return text([Table("verification", caption, columns, tuple(map(_row, v.cells)), tuple(notes))])
@@ -49,7 +54,12 @@ def as_json(verification: Verification, obstacles: list[str]) -> dict[str, Any]:
 
 def _row(cell: CellReport) -> tuple[Value, ...]:
     found: dict[str, Verdict] = {figure.name: figure.verdict for figure in cell.figures}
-    return cell.environment, cell.seed, *(_SHORT[found.get(name, "not checkable")] for name in COLUMNS)
+    shown = ([found[name] for name in names if name in found] for names in COLUMNS.values())
+    return (
+        cell.environment,
+        cell.seed,
+        *(_SHORT[worst(verdicts) if verdicts else "not checkable"] for verdicts in shown),
+    )
 
 
 def _remarkable(verification: Verification) -> Iterator[tuple[CellReport, Figure]]:

@@ -57,7 +57,7 @@ def test_a_simulated_run_is_confirmed(bundle: Path) -> None:
     text = as_text(done, ["protocol quick is never ranked"])
     assert "The bundle is CONSISTENT" in text
     assert "protocol quick is never ranked" in text
-    assert max(map(len, text.splitlines())) <= 130
+    assert max(map(len, text.splitlines())) <= 120
 
 
 def on_cell(change: Callable[[dict[str, Any]], Any]) -> Change:
