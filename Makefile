@@ -9,7 +9,7 @@ CWMB      = .venv/bin/cwmb
 comma    := ,
 NAMED     = $(filter-out all,$(subst $(comma), ,$(ENVS)))
 
-.PHONY: eval tables trajectories baselines bench growth sweep programs planners test torture test-wheel
+.PHONY: eval tables trajectories baselines bench growth sweep programs planners verify test torture test-wheel
 .DEFAULT_GOAL := eval
 
 eval: .venv/installed
@@ -24,6 +24,10 @@ trajectories: .venv/installed
 
 baselines: .venv/installed
 	@$(CWMB) baselines --protocol $(PROTOCOL) $(NAMED)
+
+# The entries of results/leaderboard/: those that differ from BASE, or all, a few cells of each.
+verify: .venv/installed
+	@.venv/bin/python -m cwmb.submission $(if $(BASE),--base $(BASE))
 
 test: .venv/installed-dev
 	.venv/bin/ruff check .

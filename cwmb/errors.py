@@ -8,6 +8,7 @@ from collections.abc import Iterable
 EXIT_USAGE = 2
 EXIT_CELL_FAILED = 3
 EXIT_INFRASTRUCTURE = 4
+EXIT_DIFFERENT = 5
 EXIT_INTERRUPTED = 130
 EXIT_PIPE = 1  # nobody reads the output any more: as click has it
 

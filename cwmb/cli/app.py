@@ -15,6 +15,7 @@ from cwmb import __version__
 from cwmb.cli import streams
 from cwmb.errors import (
     EXIT_CELL_FAILED,
+    EXIT_DIFFERENT,
     EXIT_INFRASTRUCTURE,
     EXIT_INTERRUPTED,
     EXIT_PIPE,
@@ -258,3 +259,49 @@ def baselines(envs: tuple[str, ...], protocol: str, show: bool, format_: str) ->
     if not show:
         measure_baselines(envs, protocol)
     print(show_baselines(protocol, format_))
+
+
+@app.command()
+@click.argument("runs", metavar="RUN...", nargs=-1, type=FILE, required=True)
+@click.option("--name", required=True, help="Of the entry, as it is to stand on the board.")
+@click.option("--authors", required=True, help="Separated by commas.")
+@click.option("--url", help="Where to read more.")
+@click.option("--statement", default="", help="Reasoning effort, tools, access to data: see docs/submitting.md.")
+@click.option("--openness", default="unknown", show_default=True, help="Of the model's weights: open, closed, unknown.")
+@click.option("--allow", "allowed", multiple=True, help="A text that looks like a secret or a path and is harmless.")
+@click.option("--out", required=True, type=FILE, help="The bundle's file.")
+def submit(runs: tuple[Path, ...], out: Path, **said: Any) -> None:
+    """Pack finished runs into a bundle for the leaderboard."""
+    from cwmb.cli.submissions import submit_runs
+
+    submit_runs(runs, out, **said)
+
+
+@app.command()
+@click.argument("bundle", type=FILE)
+@count("--episodes", help="Plan at most so many of each cell (all unless said).")
+@count("--cells", help="Verify so many cells, drawn (all unless said).")
+@click.option("--seed", type=click.IntRange(0, 2**31), help="Of fresh data and drawn cells (drawn unless said).")
+@as_json
+def verify(bundle: Path, episodes: int | None, cells: int | None, seed: int | None, as_json: bool) -> int:
+    """Recompute all that a BUNDLE claims and that needs no model."""
+    from cwmb.cli.submissions import verify_bundle
+
+    return EXIT_DIFFERENT if verify_bundle(bundle, episodes, cells, seed, as_json) == "different" else 0
+
+
+@app.command()
+@click.argument("cell", type=FILE)
+def show(cell: Path) -> None:
+    """Show what a CELL's search tried, what went wrong and where, and what it cost (runs/…/cells/ENV/seed-K)."""
+    from cwmb.report.cell import show_cell
+
+    print(show_cell(cell))
+
+
+@app.command()
+def doctor() -> int:
+    """Look whether this machine can run the benchmark, and say what to do where it cannot."""
+    from cwmb.cli.doctor import examine
+
+    return 0 if examine(print) else EXIT_INFRASTRUCTURE

@@ -12,9 +12,9 @@ from cwmb.benchmark.protocols import BenchmarkProtocol
 from cwmb.errors import InfrastructureError, LedgerError, StorageError
 from cwmb.harness.executors import Display, Execute
 from cwmb.harness.files import dumps, write_whole
-from cwmb.harness.metering import Budget, Interrupted
+from cwmb.harness.metering import Interrupted
 from cwmb.harness.records import Cell, Record, write_record
-from cwmb.harness.run import Run
+from cwmb.harness.run import Run, is_custom
 
 
 def run_cells(
@@ -92,9 +92,7 @@ class _Records:
     def __init__(self, run: Run, protocol: BenchmarkProtocol) -> None:
         self._run = run
         # Only the whole run knows whether it is the protocol's own.
-        chosen = run.configuration
-        own = chosen.budget == Budget(protocol.calls) and chosen.max_new_tokens is None
-        self._custom = not own or run.extent.seeds != protocol.seeds
+        self._custom = is_custom(run.configuration, run.extent, protocol)
         self._lock = Lock()
         self._records: dict[Cell, Record] = {}
         self._lines: dict[Cell, str] = {}

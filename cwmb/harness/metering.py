@@ -240,6 +240,8 @@ def _extra(prompt: Prompt, request: Request) -> Mapping[str, object]:
     if not all(isinstance(m.content, str) for m in request.messages):
         raise TypeError("the content of a message must be a string")
     about = {"kind": prompt.kind, "parent": prompt.parent, "note": dict(prompt.note)}
+    if prompt.prefix:
+        about["prefix"] = prompt.prefix
     messages = [{"role": m.role, "content": m.content} for m in request.messages]
     return {**json.loads(json.dumps(about)), "request": {"messages": messages, "seed": request.seed}}
 
@@ -264,6 +266,12 @@ def _completion(index: int, prompt: Prompt, reply: Reply) -> Completion:
     return Completion(index, reply.text, program, failure, reply.usage, reply.finish_reason, in_thoughts, departs)
 
 
+def source_of(program: Program, meter: Meter) -> Mapping[str, str]:
+    """What a ledger says of a program that no call wrote: its source, without which nobody could run it again."""
+    written = any(asked.completion.program == program for asked in meter.asked)
+    return {} if written else {"source": program.source}
+
+
 @dataclass(frozen=True)
 class MeteredEvaluate:
     """A scorer of training transitions behind a meter and a ledger. See cwmb.types.Evaluate."""
@@ -282,7 +290,12 @@ class MeteredEvaluate:
             above = best.evaluation.accuracy if best else -1.0
             with self.meter.harness():
                 evaluation = self.ledger.entry(
-                    "evaluation", index, key, Evaluation, lambda: self.score(program, index, above)
+                    "evaluation",
+                    index,
+                    key,
+                    Evaluation,
+                    lambda: self.score(program, index, above),
+                    source_of(program, self.meter),
                 )
                 scored = Scored(program, evaluation, len(self.meter.asked))
                 self.meter.count_evaluation(scored, self.ledger.seconds("evaluation", index))

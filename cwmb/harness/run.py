@@ -18,6 +18,7 @@ from typing import Annotated, Any, TextIO
 import msgspec
 
 from cwmb.benchmark.catalog import environment, environment_ids
+from cwmb.benchmark.protocols import BenchmarkProtocol
 from cwmb.conversion import convert
 from cwmb.errors import CwmbError
 from cwmb.harness.files import dumps, make_folder, remove_temporary, storage_error, write_whole
@@ -59,6 +60,12 @@ class Extent:
         order = {name: i for i, name in enumerate(environment_ids())}
         names = sorted(self.environments, key=lambda name: order[name])
         return [Cell(name, seed) for seed in range(self.seeds) for name in names]
+
+
+def is_custom(configuration: Configuration, extent: Extent, protocol: BenchmarkProtocol) -> bool:
+    """Whether a run's budget, seeds or length of answers are not its protocol's."""
+    own = configuration.budget == Budget(protocol.calls) and configuration.max_new_tokens is None
+    return not own or extent.seeds != protocol.seeds
 
 
 @dataclass(frozen=True)
@@ -130,7 +137,7 @@ def open_run(folder: Path, configuration: Configuration, extent: Extent) -> Iter
         except OSError as error:
             raise storage_error(folder, error) from error
         if file.exists():
-            known, before = _read_run(file)
+            known, before = read_run(file)
             _refuse_other(folder, known, configuration)
             extent = Extent(sorted({*before.environments, *extent.environments}), max(before.seeds, extent.seeds))
         content = {"configuration": configuration, "environments": extent.environments, "seeds": extent.seeds}
@@ -150,7 +157,8 @@ def _ours(name: str) -> bool:
     return name == ".lock" or name.startswith(".run.json.")
 
 
-def _read_run(file: Path) -> tuple[Configuration, Extent]:
+def read_run(file: Path) -> tuple[Configuration, Extent]:
+    """What a run's ``run.json`` says. Raises CwmbError: there is none, or it is no run's."""
     try:
         content = json.loads(file.read_bytes())
         extent = convert(content, Extent)

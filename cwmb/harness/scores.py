@@ -8,6 +8,7 @@ import numpy as np
 
 from cwmb.benchmark.baselines import baselines
 from cwmb.benchmark.trajectories import dataset
+from cwmb.harness.metering import source_of
 from cwmb.harness.records import Anytime, Score
 from cwmb.harness.records import score as beside_bounds
 from cwmb.harness.setup import Job
@@ -27,7 +28,14 @@ def score(job: Job, program: Program | None, split: Split) -> Score:
         return beside_bounds(nothing, floor, ceiling)
     index = 2 * _index(job, program) + (split == "test")
     key = f"{split}:{program.hash}"
-    return job.ledger.entry("score", index, key, Score, lambda: _judged(job, program, split, floor, ceiling))
+    return job.ledger.entry(
+        "score",
+        index,
+        key,
+        Score,
+        lambda: _judged(job, program, split, floor, ceiling),
+        source_of(program, job.meter),
+    )
 
 
 def anytime(job: Job, strategy: Strategy) -> list[Anytime]:

@@ -260,6 +260,17 @@ def reward_classes(truth: Transitions, rules: Rules) -> Ints | None:
     return np.asarray(np.unique(rewards, return_inverse=True)[1], dtype=np.int64)
 
 
+def weights(truth: Transitions, terminal: Bools, rules: Rules) -> Floats:
+    """What each transition counts in the accuracy [N], in sum 1."""
+    classes = reward_classes(truth, rules)
+    if classes is None:
+        return np.full(len(truth), 1 / len(truth))
+    counts = np.bincount(classes)
+    raised = _raised(classes, counts, terminal, rules.ends)
+    chosen = 1 / counts[classes] if raised is None else raised
+    return np.asarray(chosen / chosen.sum())
+
+
 def _mean(score: Floats, classes: Ints | None, terminal: Bools, ends: float) -> float:
     """Plain mean, or mean of the classes' means. Of ones it is exactly 1.
 
@@ -269,11 +280,18 @@ def _mean(score: Floats, classes: Ints | None, terminal: Bools, ends: float) -> 
     if classes is None:
         return float(score.mean())
     counts = np.bincount(classes)
+    raised = _raised(classes, counts, terminal, ends)
+    if raised is None:
+        return float((np.bincount(classes, weights=score) / counts).mean())
+    return float((raised * score).sum() / raised.sum())
+
+
+def _raised(classes: Ints, counts: Ints, terminal: Bools, ends: float) -> Floats | None:
+    """The weights [N] where those of the terminal ones have to be raised."""
     rate = np.bincount(classes, weights=terminal) / counts
     if not 0 < rate.mean() < ends:
-        return float((np.bincount(classes, weights=score) / counts).mean())
+        return None
     raised = np.minimum(rate * ends / rate.mean(), 1.0)
     with np.errstate(invalid="ignore"):  # a class of terminal ones alone has no others
         of_end, of_other = raised / rate, (1 - raised) / (1 - rate)
-    weights = np.where(terminal, of_end[classes], of_other[classes]) / counts[classes]
-    return float((weights * score).sum() / weights.sum())
+    return np.asarray(np.where(terminal, of_end[classes], of_other[classes]) / counts[classes])

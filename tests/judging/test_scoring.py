@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from cwmb.judging.scoring import Rules, change, compare, evaluate, mistakes, persistence, skill, telling
+from cwmb.judging.scoring import Rules, change, compare, evaluate, mistakes, persistence, skill, telling, weights
 from cwmb.types import BAD_OBSERVATION, NOT_RUN, OK, RAISED, Failure, Predictions, Transitions
 
 STANDARD = Rules(observation=1e-5, reward=1e-5, time_limit_is_done=False, by_reward=False)
@@ -128,6 +128,19 @@ def test_the_weight_of_ends_is_at_least_their_share(values: list[float], data: s
     assert evaluate(truth, perfect(truth), rules).accuracy == 1.0
     lost = 1 - evaluate(truth, perfect(truth, done=np.zeros(n, dtype=bool)), rules).accuracy
     assert lost >= 0.05 - 1e-9 if ended.any() else lost == 0
+
+
+@given(st.lists(st.sampled_from([0.0, 1.0, -100.0]), min_size=1, max_size=60), st.booleans(), st.data())
+def test_accuracy_is_the_weighted_mean_of_the_scores(values: list[float], by_reward: bool, data: st.DataObject) -> None:
+    truth = transitions(len(values), rewards=np.array(values))
+    ends = data.draw(arrays(bool, len(values)))
+    truth = replace(truth, terminated=ends)
+    rules = replace(STANDARD, by_reward=by_reward, ends=0.1)
+    said = replace(perfect(truth), done=np.zeros(len(values), bool))
+    marks = compare(truth, said, rules)
+    weight = weights(truth, marks.terminal, rules)
+    assert weight.sum() == pytest.approx(1.0)
+    assert (weight * marks.score).sum() == pytest.approx(evaluate(truth, said, rules).accuracy)
 
 
 def test_the_published_rule_compares_rewards_with_their_float32() -> None:
