@@ -197,7 +197,7 @@ class Evaluation:
     accuracy: the benchmark's score; state, reward, done: its parts (unweighted means; state over non-terminal
     transitions); exact: share of transitions with all parts right; ran: share that neither raised nor timed out;
     failure: the first failure, fatal or not; mistakes: wrong transitions drawn for feedback, the first one is the
-    one that the protocol shows.
+    one that the protocol shows; precision: how nearly right it is (see cwmb.judging.precision), None if not measured.
     """
 
     accuracy: float
@@ -209,6 +209,7 @@ class Evaluation:
     n: int
     failure: Failure | None = None
     mistakes: tuple[Mistake, ...] = ()
+    precision: float | None = None
 
     @property
     def perfect(self) -> bool:

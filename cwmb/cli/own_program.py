@@ -57,7 +57,7 @@ def score_program(
     rolled = program_horizon(judge, program, recorded_trajectories(truth, train))
     result = score(evaluation, known.floor, known.ceiling, horizon=rolled)
     if as_json:
-        fields = ("accuracy", "state", "reward", "done", "exact", "floor", "ceiling", "skill", "n")
+        fields = ("accuracy", "state", "reward", "done", "exact", "precision", "ran", "floor", "ceiling", "skill", "n")
         failure = _brief(evaluation.failure)
         horizon = {"steps": rolled.steps, "length": rolled.length}
         return json.dumps({**{name: getattr(result, name) for name in fields}, "horizon": horizon, "failure": failure})
@@ -88,6 +88,7 @@ def _score_lines(
     yield f"{spec.id}: accuracy {result.accuracy:.4f} on {result.n} transitions"
     yield f"  skill    {skill}   (floor {result.floor:.4f}, ceiling {result.ceiling:.4f})"
     yield f"  exact    {result.exact:.4f}   all parts right"
+    yield f"  precision {result.precision:.4f}  right digits of five"
     yield f"  state    {result.state:.4f}   reward {result.reward:.4f}   done {result.done:.4f}"
     if result.horizon is not None:
         one, ten, hundred = (f"{steps:g}" for steps in result.horizon.steps)

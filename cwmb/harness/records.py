@@ -52,7 +52,7 @@ class Score:
     """An evaluation beside what is trivial and what is attainable on the very same data.
 
     unseen_accuracy: on pairs of state and action that are absent from train, None where all or none are; horizon: see
-    cwmb.judging.horizon, None in the training score.
+    cwmb.judging.horizon, None in the training score; precision: see cwmb.judging.precision.
     """
 
     accuracy: Share
@@ -68,6 +68,7 @@ class Score:
     failure: Failure | None
     unseen_accuracy: Share | None = None
     horizon: Horizon | None = None
+    precision: float | None = None
 
 
 @dataclass(frozen=True)
@@ -336,4 +337,5 @@ def score(
         failure=e.failure,
         unseen_accuracy=unseen_accuracy,
         horizon=horizon,
+        precision=e.precision,
     )

@@ -8,8 +8,9 @@ import numpy as np
 
 from cwmb.benchmark.catalog import EnvironmentSpec
 from cwmb.benchmark.protocols import BenchmarkProtocol
-from cwmb.benchmark.trajectories import spaces
+from cwmb.benchmark.trajectories import spaces, transitions
 from cwmb.judging import audit as auditing
+from cwmb.judging.precision import Scale, scale
 from cwmb.judging.scoring import Marks, Rules, compare, evaluate, mistakes, reward_classes, rules
 from cwmb.sandbox import Sandbox
 from cwmb.types import NOT_RUN, Evaluation, Failure, Ints, Predictions, Program, Space, Transitions
@@ -17,18 +18,25 @@ from cwmb.types import NOT_RUN, Evaluation, Failure, Ints, Predictions, Program,
 
 @dataclass(frozen=True)
 class Judge:
-    """Judges programs of one environment under one protocol."""
+    """Judges programs of one environment under one protocol. scale: of its training data, for the precision."""
 
     sandbox: Sandbox
     protocol: BenchmarkProtocol
     rules: Rules
     observation_space: Space
     action_space: Space
+    scale: Scale
 
     @classmethod
     def of(cls, sandbox: Sandbox, protocol: BenchmarkProtocol, spec: EnvironmentSpec) -> Judge:
         """The judge of an environment, whose spaces are those of its data set. Raises CwmbError: see spaces()."""
-        return cls(sandbox, protocol, rules(spec, protocol.scoring), *spaces(spec))
+        concrete = rules(spec, protocol.scoring)
+        usual = scale(
+            transitions(spec, "train"),
+            discrete_observation=concrete.observation is None,
+            discrete_reward=spec.reward_values is not None,
+        )
+        return cls(sandbox, protocol, concrete, *spaces(spec), usual)
 
     def predict(self, program: Program, truth: Transitions) -> Predictions:
         """What a program says about the transitions. Only their observations and actions reach it."""
@@ -59,11 +67,11 @@ class Judge:
         """
         predicted = self.predict(program, truth)
         marks = compare(truth, predicted, self.rules)
-        evaluation = evaluate(truth, predicted, self.rules, marks)
+        evaluation = evaluate(truth, predicted, self.rules, marks, self.scale)
         if audit is not None and evaluation.accuracy > max(audit_above, 0.0):
             failure = self._audit(program, truth, predicted, marks, audit)
             if failure is not None:
-                return replace(evaluation, accuracy=0.0, exact=0.0, failure=failure), marks
+                return replace(evaluation, accuracy=0.0, exact=0.0, precision=0.0, failure=failure), marks
         if show:
             chosen = _wrong(truth, marks, feedback)[:show]
             evaluation = replace(evaluation, mistakes=mistakes(truth, predicted, marks, chosen))

@@ -83,7 +83,7 @@ def main_table(configurations: Sequence[Configuration]) -> Table:
     )
 
 
-_AVERAGED = ("floor", "ceiling", "skill", "exact", "unseen_accuracy")
+_AVERAGED = ("floor", "ceiling", "skill", "exact", "precision", "unseen_accuracy")
 _PARTS = ("state_part", "reward_part", "done_part", "ran", "random_actions", "limited")
 
 
@@ -91,16 +91,17 @@ def environment_tables(configurations: Sequence[Configuration]) -> Iterator[Tabl
     """One table for each configuration, with a row for each environment."""
     columns = (
         Column("environment", "environment"),
-        Column("cells", "cells"),
+        Column("cells", "cells", detail=True),
         Column("accuracy", "accuracy"),
         Column("floor", "floor"),
         Column("ceiling", "ceil."),
         Column("skill", "skill"),
         Column("exact", "exact"),
+        Column("precision", "digits"),
         Column("unseen_accuracy", "unseen"),
         Column("return_mean", "return", digits=None),
         Column("normalised_return", "norm."),
-        Column("calls", "calls", digits=0),
+        Column("calls", "calls", digits=0, detail=True),
         Column("failure", "failure"),
         *(Column(key, key, detail=True) for key in ("strategy", "model", "budget", "group", "train_accuracy")),
         *(Column(key, key, detail=True) for key in _PARTS),
@@ -134,7 +135,8 @@ def environment_tables(configurations: Sequence[Configuration]) -> Iterator[Tabl
             f"environments {configuration.label} {configuration.model} {configuration.budget}",
             f"{configuration.label} with {configuration.model}, {configuration.budget} calls{marked}: results by "
             f"environment. {scope([configuration])} Averages over seeds; ± of the accuracy is one standard error over "
-            "seeds, that of the returns also has the episodes' and, where normalised, the baselines'.",
+            "seeds, that of the returns also has the episodes' and, where normalised, the baselines'. digits: share of "
+            "five decimal digits that are right (precision).",
             columns,
             tuple(rows),
             notes([configuration]),
