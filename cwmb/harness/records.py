@@ -68,7 +68,7 @@ class Score:
     failure: Failure | None
     unseen_accuracy: Share | None = None
     horizon: Horizon | None = None
-    precision: float | None = None
+    precision: Share | None = None
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ CONTEXT = tuple(Column(key, key, detail=True) for key in ("run_budget", "protoco
 LEGEND = {
     "S": "S: simulated, no language model was asked.",
     "C": "C: custom, the budget or the number of seeds is not the protocol's.",
-    "I": "I: incomplete, environments or seeds of the protocol are missing or have no score.",
+    "I": "I: incomplete, environments or seeds of the protocol are missing, have no score or were not planned.",
     "U": "U: unsandboxed, programs were not locked up while they ran.",
     "G": "G: guessed, tokens of calls that the endpoint did not count are estimated from the characters.",
     "E": "E: early, what a larger run had found after its first calls.",
@@ -301,6 +301,11 @@ def notes(configurations: Sequence[Configuration]) -> tuple[str, ...]:
         lines.append(
             f"{lost} of {len(states)} cells were lost to infrastructure: they have no score, not 0, and are tried "
             "again when the run is resumed."
+        )
+    if unplanned := sum(c.unplanned for c in configurations):
+        lines.append(
+            f"{unplanned} of {len(states)} cells have no planning result: returns are those of the others. The run's "
+            "command, without --no-plan, makes it up."
         )
     limits = [limit for c in configurations if not c.flags["early"] for limit in c["limit"] if isinstance(limit, str)]
     for limit in sorted({*limits} - {"calls"}):

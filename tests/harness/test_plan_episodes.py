@@ -109,7 +109,7 @@ def test_what_is_journaled_is_not_planned_again(sandbox: Sandbox, tmp_path: Path
         begun.append(None)
         yield
 
-    again = plan(sandbox, WORLDS["draws"], ledger=Ledger(tmp_path), workers=3, core=counted)
+    again = plan(sandbox, WORLDS["draws"], ledger=Ledger(tmp_path), workers=3, seat=counted)
     assert again == whole
     assert len(begun) == COUNT - 2
     assert ledger.read_bytes() == lines
@@ -142,7 +142,7 @@ def test_a_fault_of_the_harness_ends_all_episodes(sandbox: Sandbox) -> None:
         yield
 
     with pytest.raises(InfrastructureError, match="no more"):
-        plan(sandbox, WORLDS["draws"], workers=3, core=broken)
+        plan(sandbox, WORLDS["draws"], workers=3, seat=broken)
     assert soon(lambda: not any(thread.name.startswith("episode") for thread in threading.enumerate()))
     assert len(plan(sandbox, WORLDS["draws"], workers=3)) == COUNT
 
