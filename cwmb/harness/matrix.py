@@ -67,7 +67,7 @@ def run_cells(
         except InfrastructureError as error:
             raise error if isinstance(error, StorageError) else _NotPlanned(error) from error
         record = replace(record, planning=planning)
-        records.add(record)
+        records.complete(record)
         display.planned(cell, record)
 
     def attempt(work: Callable[[Cell], None], cell: Cell) -> None:
@@ -155,21 +155,29 @@ class _Records:
         return self.done(cell) and self._records[cell].planning is None
 
     def add(self, record: Record) -> int:
-        """Write a record. Returns how many cells in a row have failed for infrastructure."""
+        """Write the record of a search. Returns how many in a row have failed for infrastructure."""
         with self._lock:
-            write_record(self._run.record_file(record.cell), record)
-            self._keep(record)
-            self._new += 1
-            if self._new > len(self._lines) // 100:  # else writing all of them would take quadratic time
-                self._write()
+            self._write_one(record)
             self._infrastructure = self._infrastructure + 1 if record.state == "infrastructure" else 0
             return self._infrastructure
+
+    def complete(self, record: Record) -> None:
+        """Write a record again, now with its planning result."""
+        with self._lock:
+            self._write_one(record)
 
     def write(self) -> list[Record]:
         """Write them all. Returns them sorted by cell."""
         with self._lock:
             self._write()
             return [replace(self._records[cell], custom=self._custom) for cell in sorted(self._records)]
+
+    def _write_one(self, record: Record) -> None:
+        write_record(self._run.record_file(record.cell), record)
+        self._keep(record)
+        self._new += 1
+        if self._new > len(self._lines) // 100:  # else writing all of them would take quadratic time
+            self._write()
 
     def _keep(self, record: Record) -> None:
         self._records[record.cell] = record

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import count
@@ -160,10 +159,10 @@ class InterruptedLedger(Ledger):
 
     def entry(self, kind: str, index: int, key: str, value_type: Any, compute: Any, extra: Any = None) -> Any:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Future, "result", self._interrupt)
+            patch.setattr("cwmb.harness.planning.wait", self._interrupt)
             return super().entry(kind, index, key, value_type, compute, extra)
 
-    def _interrupt(self, _: float | None = None) -> Any:
+    def _interrupt(self, *_: Any, **__: Any) -> Any:
         raise KeyboardInterrupt
 
 
