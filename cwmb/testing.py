@@ -135,14 +135,15 @@ class Script:
 
 def _evaluation(answer: Answer) -> Evaluation:
     if answer == "syntax_error":
-        return Evaluation(0, 0, 0, 0, 0, 0, 6, Failure("syntax_error", "invalid syntax", line=13, code="def"))
+        failure = Failure("syntax_error", "invalid syntax", line=13, code="def")
+        return Evaluation(0, 0, 0, 0, 0, 0, 6, failure, precision=0.0)
     if answer == "raises":
         failure = Failure("exception", "KeyError: 0", line=8, code="before = self.position", transition=0)
-        return Evaluation(0, 0, 0, 0, 0, 0, 6, failure)
+        return Evaluation(0, 0, 0, 0, 0, 0, 6, failure, precision=0.0)
     assert not isinstance(answer, str)
     mistake = Mistake(0, [0.0], [1.0], [1.0], 0.0, False, [0.0], 0.0, False, [0], False, False)
     mistakes = () if answer == 1.0 else (mistake,)
-    return Evaluation(answer, answer, answer, answer, answer, 1.0, 6, mistakes=mistakes)
+    return Evaluation(answer, answer, answer, answer, answer, 1.0, 6, mistakes=mistakes, precision=answer)
 
 
 SCRIPTS: dict[str, list[Answer]] = {

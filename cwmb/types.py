@@ -218,7 +218,8 @@ class Evaluation:
     failure: the first failure, fatal or not; mistakes: wrong transitions drawn for feedback, the first one is the
     one that the protocol shows; determined: share of transitions with all parts right that observation and action
     determine; lost: share of tried pairs of steps in which the second did not go on from where the first led, None
-    where that was not tried or nobody plans so.
+    where that was not tried or nobody plans so; precision: how nearly right it is (see cwmb.judging.precision), None if
+    not measured.
     """
 
     accuracy: float
@@ -232,6 +233,7 @@ class Evaluation:
     mistakes: tuple[Mistake, ...] = ()
     determined: float = 0.0
     lost: float | None = None
+    precision: float | None = None
 
     @property
     def perfect(self) -> bool:

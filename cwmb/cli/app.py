@@ -189,6 +189,7 @@ def plan(env: str, file: Path, protocol: str, episodes: int | None, as_json: boo
 @protocol_name("quick")
 @description_set
 @count("--jobs", default=1, show_default=True, help="Cells at a time.")
+@click.option("--no-plan", is_flag=True, help="Only search and score; the same command without it plans later.")
 @count("--requests-per-minute", help="Requests of all cells together in any minute.")
 @count("--tokens-per-minute", help="Tokens of all cells together in any minute.")
 @click.option("--executor", default="local", show_default=True, help="Where cells run: local, or ray (a cluster).")

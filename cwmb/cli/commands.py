@@ -44,6 +44,7 @@ class Wanted:
     address: str | None = None
     out: Path | None = None
     options: Sequence[str] = ()
+    no_plan: bool = False
     unsafe_no_sandbox: bool = False
 
 
@@ -91,15 +92,18 @@ def evaluate(asked: Wanted) -> set[str]:
     )
     console = Console(stderr=True)
     with open_run(folder, configuration, extent) as run, _stop_on_interrupt(console, folder) as stop:
-        done = sum(r.state == "done" for r in run.finished().values())
+        before = [r for r in run.finished().values() if r.state == "done"]
+        done = len(before), sum(r.planning is not None for r in before)
         try:
             with (
-                RunProgress(console, len(run.extent.cells()), done) as display,
+                RunProgress(console, len(run.extent.cells()), *done, plan=not asked.no_plan) as display,
                 executing(
                     assignment, provider, run, display, stop, jobs=asked.jobs, rate=rate, unsafe=asked.unsafe_no_sandbox
-                ) as execute,
+                ) as execution,
             ):
-                records = run_cells(run, rules_of, execute, jobs=asked.jobs, display=display, stop=stop)
+                records = run_cells(
+                    run, rules_of, execution, jobs=asked.jobs, display=display, stop=stop, plan=not asked.no_plan
+                )
         except Interrupted:
             raise KeyboardInterrupt from None
         except InfrastructureError as error:
@@ -133,6 +137,9 @@ def _say_what_failed(console: Console, records: Sequence[Record]) -> None:
             if number := record.answers.get(kind):
                 message = f"{record.environment} seed {record.seed}: {number} of {record.usage.calls} prompts {what}"
                 console.print(line(message), highlight=False, markup=False, soft_wrap=True)
+    unplanned = sum(r.state == "done" and r.planning is None for r in records)
+    if unplanned:
+        console.print(f"{unplanned} cells have no planning result: the same command without --no-plan makes it up.")
     failed = [r for r in records if r.state != "done"]
     for record in failed:
         message = f"{record.environment} seed {record.seed}: {record.failure.message if record.failure else ''}"

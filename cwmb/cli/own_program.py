@@ -62,17 +62,8 @@ def score_program(
     result = score(evaluation, known.floor, known.ceiling, horizon=rolled)
     if as_json:
         fields = (
-            "accuracy",
-            "state",
-            "reward",
-            "done",
-            "exact",
-            "determined",
-            "lost",
-            "floor",
-            "ceiling",
-            "skill",
-            "n",
+            *("accuracy", "state", "reward", "done", "exact", "determined", "precision", "lost", "ran"),
+            *("floor", "ceiling", "skill", "n"),
         )
         failure = _brief(evaluation.failure)
         horizon = {"steps": rolled.steps, "length": rolled.length}
@@ -106,6 +97,7 @@ def _score_lines(
     yield f"  exact    {result.exact:.4f}   all parts right"
     if evaluation.determined > result.exact:
         yield f"           {evaluation.determined:.4f}   all right that follows from observation and action"
+    yield f"  precision {result.precision:.4f}  right digits of five"
     yield f"  state    {result.state:.4f}   reward {result.reward:.4f}   done {result.done:.4f}"
     if result.horizon is not None:
         one, ten, hundred = (f"{steps:g}" for steps in result.horizon.steps)

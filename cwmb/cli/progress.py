@@ -21,7 +21,8 @@ from cwmb.types import Evaluation, Usage
 class RunProgress:
     """Implements cwmb.harness.executors.Display on a Rich console; use it as a context manager."""
 
-    def __init__(self, console: Console, cells: int, done: int) -> None:
+    def __init__(self, console: Console, cells: int, searched: int, planned: int, *, plan: bool = True) -> None:
+        """searched, planned: how many of the cells already are; plan: whether any will be planned."""
         self._console = console
         self._is_live = console.is_terminal and not console.is_dumb_terminal and console.file.isatty()
         self._lock = Lock()
@@ -31,14 +32,14 @@ class RunProgress:
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("cells"),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(compact=True),
             TextColumn("{task.fields[tokens]}"),
             console=console,
         )
-        self._task = self._bar.add_task("all", total=cells, completed=done, tokens="")
+        self._searched = self._bar.add_task("searched", total=cells, completed=searched, tokens="")
+        self._planned = self._bar.add_task("planned", total=cells, completed=planned, tokens="", visible=plan)
         self._live = Live(get_renderable=self._render, console=console, refresh_per_second=4, transient=True)
 
     def __enter__(self) -> RunProgress:
@@ -80,9 +81,21 @@ class RunProgress:
         with self._lock:
             row = self._running.pop(cell)
             self._usage += record.usage
-            self._bar.advance(self._task)
-            self._bar.update(self._task, tokens=_spent(self._usage))
-        took = f"{_outcome(record)}  [dim]{time.monotonic() - row.since:.0f} s"
+            self._bar.advance(self._searched)
+            self._bar.advance(self._planned, record.state != "done" or record.planning is not None)
+            self._bar.update(self._searched, tokens=_spent(self._usage))
+        self._say(_outcome(record), row)
+
+    def planned(self, cell: Cell, record: Record) -> None:
+        """Take it off the table; say in one line what planning gave."""
+        with self._lock:
+            row = self._running.pop(cell)
+            self._bar.advance(self._planned)
+        if record.planning is not None:
+            self._say(f"{_name(record)}  normalised return {_number(record.planning.normalised_return)}", row)
+
+    def _say(self, said: str, row: _Row) -> None:
+        took = f"{said}  [dim]{time.monotonic() - row.since:.0f} s"
         self._console.print(took, highlight=False, soft_wrap=not self._is_live)
 
     def _render(self) -> RenderableType:
@@ -114,23 +127,23 @@ class _Row:
         self.waiting = ""
 
 
-def _name(cell: Cell) -> str:
-    return f"{cell.environment} seed {cell.seed}"
-
-
 def _spent(usage: Usage) -> str:
     tokens = f"{usage.prompt_tokens + usage.completion_tokens:,} tokens"
     return f"{tokens}, ${usage.dollars:.2f}" if usage.dollars else tokens
 
 
+def _name(cell: Cell | Record) -> str:
+    return f"{cell.environment:26} seed {cell.seed}"
+
+
 def _outcome(record: Record) -> str:
-    name = f"{record.environment:26} seed {record.seed}"
     if record.test is None:
-        return f"{name}  [red]{record.state}[/]: {escape(line(record.failure.message)) if record.failure else ''}"
-    planned = record.planning.normalised_return if record.planning else None
+        return (
+            f"{_name(record)}  [red]{record.state}[/]: {escape(line(record.failure.message)) if record.failure else ''}"
+        )
     return (
-        f"{name}  accuracy {record.test.accuracy:.3f}  skill {_number(record.test.skill)}"
-        f"  normalised return {_number(planned)}  {record.usage.calls} calls"
+        f"{_name(record)}  accuracy {record.test.accuracy:.3f}  skill {_number(record.test.skill)}"
+        f"  {record.usage.calls} calls"
     )
 
 

@@ -1,4 +1,4 @@
-"""One cell: a search under a budget, the judged program's scores, and its planning in the real environment."""
+"""One cell: a search under a budget and the judged program's scores; later its planning in the real environment."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from pathlib import Path
 from cwmb.benchmark.catalog import EnvironmentSpec
 from cwmb.benchmark.trajectories import transitions
 from cwmb.errors import CwmbError, InfrastructureError, StorageError
-from cwmb.harness.files import Append, append
+from cwmb.harness.files import Append, append, write_whole
 from cwmb.harness.ledger import Ledger
 from cwmb.harness.metering import Meter, Watcher
-from cwmb.harness.planning import plan
-from cwmb.harness.records import Outcome, Record, record
+from cwmb.harness.planning import plan, planning
+from cwmb.harness.records import Outcome, Planning, Record, record
+from cwmb.harness.run import JUDGED
 from cwmb.harness.scores import anytime, score
 from cwmb.harness.search import described, search, write_search
 from cwmb.harness.setup import Job, Setup, Stage
 from cwmb.judging.judge import Judge
 from cwmb.models.pausing import Pause, sleep
-from cwmb.types import SPLITS, Failure
+from cwmb.types import SPLITS, Failure, Program
 
 
 @dataclass
@@ -40,7 +41,7 @@ class CellRun:
     journal: Append = append
 
     def run(self) -> Record:
-        """Search, score, plan; the record is not written here.
+        """Search and score; the record, which is not written here, lacks the planning result.
 
         Raises:
             Interrupted: stopping() said so.
@@ -84,6 +85,8 @@ class CellRun:
         if found.failure is not None:
             return Outcome("failed", found.stop, found.failure)
         self.stage(Stage("score"))
+        if found.program is not None:
+            write_whole(self.folder / JUDGED, found.program.source)
         return Outcome(
             "done",
             found.stop,
@@ -92,8 +95,24 @@ class CellRun:
             train=score(job, found.program, "train"),
             test=score(job, found.program, "test"),
             anytime=anytime(job, strategy),
-            planning=plan(job, found.program),
+            planning=planning(spec, setup.protocol, []) if found.program is None else None,
         )
+
+    def plan(self, program: Program) -> Planning:
+        """Plan with the judged program, from the episodes on that the ledger has.
+
+        Raises:
+            Interrupted: stopping() said so.
+            InfrastructureError: the machine or the harness failed: the result is still missing.
+            LedgerError: the ledger is damaged or belongs to something else.
+        """
+        ledger = Ledger(self.folder, self.journal)
+        try:
+            return plan(self.setup, self.spec, program, ledger, self.stopping, self.stage)
+        except CwmbError:
+            raise
+        except Exception as error:
+            raise InfrastructureError(described(self.folder, error)) from error
 
     def _failed(self, message: str) -> Outcome:
         write_search(self.folder, self.meter)

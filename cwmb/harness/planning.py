@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from threading import Event
@@ -24,27 +24,32 @@ from cwmb.harness.episodes import (
 from cwmb.harness.ledger import Ledger
 from cwmb.harness.metering import Interrupted
 from cwmb.harness.records import Planning
-from cwmb.harness.setup import Job, Stage
+from cwmb.harness.setup import Setup, Stage
 from cwmb.machine import cores
 from cwmb.sandbox import Plan, Sandbox
 from cwmb.types import Floats, Program
 from cwmb.worlds import make
 
 
-def plan(job: Job, program: Program | None) -> Planning:
+def plan(
+    setup: Setup,
+    spec: EnvironmentSpec,
+    program: Program,
+    ledger: Ledger,
+    stopping: Callable[[], bool],
+    stage: Callable[[Stage], None],
+) -> Planning:
     """A cell's planning result, journaled episode by episode."""
-    setup, spec = job.setup, job.spec
-    if program is None:
-        return planning(spec, setup.protocol, [])
     episodes = plan_episodes(
         setup.sandbox,
         spec,
         setup.protocol,
         program,
-        ledger=job.ledger,
-        core=job.core,
-        stopping=job.stopping,
-        stage=lambda done, of: job.stage(Stage("plan", done, of)),
+        ledger=ledger,
+        seat=setup.cores.seat,
+        core=setup.cores.planning,
+        stopping=stopping,
+        stage=lambda done, of: stage(Stage("plan", done, of)),
     )
     return planning(spec, setup.protocol, episodes)
 
@@ -58,6 +63,7 @@ def plan_episodes(
     ledger: Ledger | None = None,
     count: int | None = None,
     workers: int | None = None,
+    seat: Callable[[], AbstractContextManager[None]] = nullcontext,
     core: Callable[[], AbstractContextManager[None]] = nullcontext,
     stopping: Callable[[], bool] = lambda: False,
     stage: Callable[[int, int], None] = lambda done, of: None,
@@ -65,7 +71,7 @@ def plan_episodes(
     """Episodes 0 … count - 1 of a program's planner, each with a process and a real environment of its own.
 
     workers: how many run at a time, one per core by default; nothing depends on it. They are journaled in order.
-    core: what an episode holds while it runs.
+    seat, core: what an episode holds while it runs, and while it plans.
 
     Raises:
         Interrupted: stopping() said so between two plans. What is not journaled is lost: it cost no money, only time.
@@ -74,8 +80,8 @@ def plan_episodes(
     over = Event()
 
     def run(index: int) -> Episode:
-        with core():
-            return _episode(sandbox, spec, protocol, program, index, lambda: over.is_set() or stopping())
+        with seat():
+            return _episode(sandbox, spec, protocol, program, index, core, lambda: over.is_set() or stopping())
 
     threads = ThreadPoolExecutor(min(workers or cores(), count) or 1, thread_name_prefix="episode")
     running: dict[int, Future[Episode]] = {}
@@ -83,6 +89,9 @@ def plan_episodes(
     def result(index: int) -> Episode:
         if not running:  # this is the first one that was not journaled
             running.update((i, threads.submit(run, i)) for i in range(index, count))
+        while not wait([running[index]], timeout=0.2).done:  # one plan may take minutes
+            if stopping():
+                raise Interrupted
         return running[index].result()
 
     episodes = []
@@ -105,12 +114,14 @@ def _episode(
     protocol: BenchmarkProtocol,
     program: Program,
     index: int,
+    core: Callable[[], AbstractContextManager[None]],
     stopping: Callable[[], bool],
 ) -> Episode:
     def plan(observation: Floats) -> Plan:
-        if stopping():
-            raise Interrupted
-        return session.plan(observation)
+        with core():
+            if stopping():  # since it began to wait
+                raise Interrupted
+            return session.plan(observation)
 
     simulator = make(spec)
     with sandbox.planning(

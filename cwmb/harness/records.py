@@ -52,7 +52,8 @@ class Score:
     """An evaluation beside what is trivial and what is attainable on the very same data.
 
     unseen_accuracy: on pairs of state and action that are absent from train, None where all or none are; horizon: see
-    cwmb.judging.horizon, None in the training score; determined, lost: see Evaluation.
+    cwmb.judging.horizon, None in the training score; determined, lost: see Evaluation; precision: see
+    cwmb.judging.precision.
     """
 
     accuracy: Share
@@ -70,6 +71,7 @@ class Score:
     horizon: Horizon | None = None
     determined: float | None = None
     lost: float | None = None
+    precision: Share | None = None
 
 
 @dataclass(frozen=True)
@@ -356,4 +358,5 @@ def score(
         horizon=horizon,
         determined=e.determined,
         lost=e.lost,
+        precision=e.precision,
     )

@@ -2,7 +2,7 @@
 
 A run's folder holds ``run.json`` (the configuration), ``records.jsonl`` (rebuilt in sorted order after each finished
 cell; from 100 cells on, after every hundredth part of them and at the end) and ``cells/<environment>/seed-<k>/`` with
-each cell's ledger, programs, search tree, record and timings.
+each cell's ledger, programs, the judged one among them, search tree, record and timings.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TextIO
@@ -20,11 +20,13 @@ import msgspec
 from cwmb.benchmark.catalog import environment, environment_ids
 from cwmb.benchmark.protocols import BenchmarkProtocol
 from cwmb.conversion import convert
-from cwmb.errors import CwmbError
+from cwmb.errors import CwmbError, LedgerError
 from cwmb.harness.files import dumps, make_folder, remove_temporary, storage_error, write_whole
 from cwmb.harness.metering import Budget
 from cwmb.harness.records import Cell, Record, parse_record
+from cwmb.types import Program
 
+JUDGED = "program.py"  # of a cell's folder: the program that its scores are of
 MOST_SEEDS = 100_000
 
 
@@ -84,6 +86,19 @@ class Run:
     def record_file(self, cell: Cell) -> Path:
         """Where a cell's record is, once it has ended."""
         return self.cell_folder(cell) / "record.json"
+
+    def judged(self, record: Record) -> Program:
+        """The program that a cell was judged by.
+
+        Raises:
+            LedgerError: it is missing, or another one.
+        """
+        path = self.cell_folder(record.cell) / JUDGED
+        with suppress(OSError, UnicodeDecodeError):
+            program = Program(path.read_bytes().decode("utf-8", "surrogatepass"))
+            if program.hash == record.program:
+                return program
+        raise LedgerError(f"{path} is not the program that was scored: restore it, or remove the cell's folder")
 
     def share(self) -> None:
         """Let other processes of this run join. Raises CwmbError if another run has seized the folder meanwhile."""

@@ -24,7 +24,7 @@ def score(job: Job, program: Program | None, split: Split) -> Score:
     bounds = getattr(baselines(job.setup.protocol.name).of(job.spec.id), split)
     ceiling = bounds.ceiling if bounds and bounds.data_sha256 == dataset(job.spec, split)[1] else None
     if program is None:
-        nothing = Evaluation(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, len(truth), _why_none(job))
+        nothing = Evaluation(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, len(truth), _why_none(job), precision=0.0)
         return beside_bounds(nothing, floor, ceiling)
     index = 2 * _index(job, program) + (split == "test")
     key = f"{split}:{program.hash}"

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Semaphore
 from typing import Any
 
 import numpy as np
 
 from cwmb.benchmark.catalog import EnvironmentSpec
 from cwmb.benchmark.protocols import BenchmarkProtocol
+from cwmb.harness.cores import Cores
 from cwmb.harness.ledger import Ledger
 from cwmb.harness.metering import Budget, Interrupted, Meter
 from cwmb.judging.judge import Judge
@@ -43,13 +43,13 @@ class Assignment:
 class Setup(Assignment):
     """The same with what the cells of one process share.
 
-    cores: held while a program runs, so that hundreds of cells that wait for their models do not get into each other's
-    way when they compute.
+    cores: lent to programs while they run, so that hundreds of cells that wait for their models do not get into each
+    other's way when they compute.
     """
 
     provider: Provider
     sandbox: Sandbox
-    cores: Semaphore = field(default_factory=lambda: Semaphore(cores()))
+    cores: Cores = field(default_factory=lambda: Cores(cores()))
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Job:
-    """A cell at work: what its search, its scores and its plans share.
+    """A cell at work: what its search and its scores share.
 
     folder: where everything of its own is kept; stopping: whether the user asked to stop; stage: told what is going on.
     """
@@ -89,8 +89,8 @@ class Job:
 
     @contextmanager
     def core(self) -> Iterator[None]:
-        """While a program runs: as many at a time as there are cores. Raises Interrupted."""
-        with self.setup.cores:
+        """While a program is scored: as many at a time as there are cores. Raises Interrupted."""
+        with self.setup.cores.scoring():
             if self.stopping():  # since it began to wait
                 raise Interrupted
             yield

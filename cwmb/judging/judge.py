@@ -9,9 +9,10 @@ import numpy as np
 
 from cwmb.benchmark.catalog import EnvironmentSpec
 from cwmb.benchmark.protocols import BenchmarkProtocol
-from cwmb.benchmark.trajectories import spaces
+from cwmb.benchmark.trajectories import spaces, transitions
 from cwmb.judging import audit as auditing
 from cwmb.judging.continuity import lost
+from cwmb.judging.precision import Scale, scale
 from cwmb.judging.scoring import Marks, Rules, compare, evaluate, mistakes, reward_classes, rules
 from cwmb.sandbox import Sandbox
 from cwmb.types import NOT_RUN, Evaluation, Failure, Ints, Predictions, Program, Space, Transitions
@@ -21,7 +22,8 @@ from cwmb.types import NOT_RUN, Evaluation, Failure, Ints, Predictions, Program,
 class Judge:
     """Judges programs of one environment under one protocol.
 
-    blocks: see EnvironmentSpec; rolls_out: whether planners set a program's state once and then only call step.
+    scale: of its training data, for the precision; blocks: see EnvironmentSpec; rolls_out: whether planners set a
+    program's state once and then only call step.
     """
 
     sandbox: Sandbox
@@ -29,15 +31,22 @@ class Judge:
     rules: Rules
     observation_space: Space
     action_space: Space
+    scale: Scale
     blocks: Sequence[int] = ()
     rolls_out: bool = False
 
     @classmethod
     def of(cls, sandbox: Sandbox, protocol: BenchmarkProtocol, spec: EnvironmentSpec) -> Judge:
         """The judge of an environment, whose spaces are those of its data set. Raises CwmbError: see spaces()."""
+        concrete = rules(spec, protocol.scoring)
+        usual = scale(
+            transitions(spec, "train"),
+            discrete_observation=concrete.observation is None,
+            discrete_reward=spec.reward_values is not None,
+        )
         # Where chance decides, two ways to the same state differ without anybody's fault.
         rolls_out = protocol.planner(spec.group).stepping == "rollout" and not spec.stochastic
-        return cls(sandbox, protocol, rules(spec, protocol.scoring), *spaces(spec), tuple(spec.blocks), rolls_out)
+        return cls(sandbox, protocol, concrete, *spaces(spec), usual, tuple(spec.blocks), rolls_out)
 
     def predict(self, program: Program, truth: Transitions) -> Predictions:
         """What a program says about the transitions. Only their observations and actions reach it."""
@@ -69,11 +78,12 @@ class Judge:
         """
         predicted = self.predict(program, truth)
         marks = compare(truth, predicted, self.rules)
-        evaluation = evaluate(truth, predicted, self.rules, marks)
+        evaluation = evaluate(truth, predicted, self.rules, marks, self.scale)
         if audit is not None and evaluation.accuracy > max(audit_above, 0.0):
             failure = self._audit(program, truth, predicted, marks, audit)
             if failure is not None:
-                return replace(evaluation, accuracy=0.0, exact=0.0, determined=0.0, failure=failure), marks
+                nothing = replace(evaluation, accuracy=0.0, exact=0.0, determined=0.0, precision=0.0, failure=failure)
+                return nothing, marks
         if self.rolls_out and not evaluation.raised:
             evaluation = replace(evaluation, lost=lost(self, program, truth))
         if show:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise, zip_longest
 from typing import Literal
 
@@ -17,8 +18,10 @@ from numpy.typing import ArrayLike
 
 from cwmb.benchmark.catalog import EnvironmentSpec
 from cwmb.benchmark.protocols import ScoringRules
+from cwmb.judging.precision import Scale, precision
 from cwmb.types import (
     BAD_OBSERVATION,
+    NOT_RUN,
     OK,
     Bools,
     Evaluation,
@@ -129,25 +132,31 @@ def compare(truth: Transitions, predicted: Predictions, rules: Rules) -> Marks:
     )
 
 
-def evaluate(truth: Transitions, predicted: Predictions, rules: Rules, marks: Marks | None = None) -> Evaluation:
-    """The evaluation of a program's predictions, without mistakes drawn for feedback.
+def evaluate(
+    truth: Transitions, predicted: Predictions, rules: Rules, marks: Marks | None = None, scale: Scale | None = None
+) -> Evaluation:
+    """The evaluation of a program's predictions, without mistakes drawn for feedback. scale: for the precision.
 
-    A program that raised, or said nothing, on any transition has accuracy 0; its parts are still reported.
+    A program that raised on any transition, or said nothing for another reason than that its time was up, has accuracy
+    and precision 0; its parts are still reported. What it had no time for counts as wrong.
     """
     marks = compare(truth, predicted, rules) if marks is None else marks
     n = len(truth)
     going_on = ~marks.terminal
-    ran = float(marks.ran.mean())
+    counts = marks.ran.all() or _only_late(predicted, marks)
+    average = partial(_mean, classes=reward_classes(truth, rules), terminal=marks.terminal, ends=rules.ends)
+    nearly = None if scale is None else precision(truth, predicted, marks, scale)
     return Evaluation(
-        accuracy=_mean(marks.score, reward_classes(truth, rules), marks.terminal, rules.ends) if ran == 1.0 else 0.0,
+        accuracy=average(marks.score) if counts else 0.0,
         state=float(marks.state[going_on].mean()) if going_on.any() else 1.0,
         reward=float(marks.reward.mean()),
         done=float(marks.done.mean()),
         exact=float(marks.right.mean()),
-        ran=ran,
+        ran=float(marks.ran.mean()),
         n=n,
         failure=predicted.failure,
         determined=float(marks.excused(truth.determined).right.mean()),
+        precision=None if nearly is None else average(nearly) if counts else 0.0,
     )
 
 
@@ -230,6 +239,13 @@ def most_common(values: ArrayLike) -> float:
 def skill(accuracy: float, floor: float, ceiling: float) -> float | None:
     """Where an accuracy lies between floor (0) and ceiling (1); not clipped, None where they are closer than 0.05."""
     return None if ceiling - floor < 0.05 else (accuracy - floor) / (ceiling - floor)
+
+
+def _only_late(predicted: Predictions, marks: Marks) -> bool:
+    """Whether all that a program did not answer is what it had no time for."""
+    unanswered = predicted.status[~marks.ran]
+    late = predicted.failure is not None and predicted.failure.kind == "timeout"
+    return late and bool((unanswered == NOT_RUN).all())
 
 
 def _done(truth: Transitions, rules: Rules) -> Bools:

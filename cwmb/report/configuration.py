@@ -119,11 +119,17 @@ class Configuration:
         return {
             "simulated": bool(self["simulated"].any()),
             "custom": bool(self["custom"].any()),
-            "incomplete": int(counted.sum()) < expected_cells(self.protocol, group),
+            "incomplete": int(counted.sum()) < expected_cells(self.protocol, group) or self.unplanned > 0,
             "unsandboxed": bool(self["unsandboxed"].any()),
             "guessed": bool(self["guessed"].any()),
             "early": bool((self["budget"] < self["run_budget"]).any()),
         }
+
+    @property
+    def unplanned(self) -> int:
+        """How many cells have a score, but no planning result yet (what is read off a larger run never has one)."""
+        missing = self["scored"] & np.isnan(self["episodes"]) & (self["budget"] == self["run_budget"])
+        return int(missing.sum())
 
     @property
     def marks(self) -> str:

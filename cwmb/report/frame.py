@@ -65,6 +65,7 @@ NUMBERS = {
     "ceiling": "reference ceiling",
     "skill": "(accuracy - floor) / (ceiling - floor)",
     "unseen_accuracy": "accuracy on test pairs absent from train",
+    "precision": "share of right decimal digits",
     "return_mean": "mean return of the planned episodes",
     "return_sem": "its standard error over episodes",
     "normalised_return": "(R - R_random) / (R_oracle - R_random)",
@@ -293,6 +294,7 @@ def _score(score: Score | None, record: Record) -> dict[str, Any]:
         "ceiling": score.ceiling,
         "skill": score.skill,
         "unseen_accuracy": score.unseen_accuracy,
+        "precision": score.precision,
     }
 
 

@@ -30,7 +30,7 @@ CONTEXT = tuple(Column(key, key, detail=True) for key in ("run_budget", "protoco
 LEGEND = {
     "S": "S: simulated, no language model was asked.",
     "C": "C: custom, the budget or the number of seeds is not the protocol's.",
-    "I": "I: incomplete, environments or seeds of the protocol are missing or have no score.",
+    "I": "I: incomplete, environments or seeds of the protocol are missing, have no score or were not planned.",
     "U": "U: unsandboxed, programs were not locked up while they ran.",
     "G": "G: guessed, tokens of calls that the endpoint did not count are estimated from the characters.",
     "E": "E: early, what a larger run had found after its first calls.",
@@ -90,7 +90,7 @@ def main_table(configurations: Sequence[Configuration]) -> Table:
     )
 
 
-_AVERAGED = ("floor", "ceiling", "skill", "exact", "unseen_accuracy")
+_AVERAGED = ("floor", "ceiling", "skill", "exact", "precision", "unseen_accuracy")
 _PARTS = ("state_part", "reward_part", "done_part", "ran", "random_actions", "limited")
 
 
@@ -98,16 +98,17 @@ def environment_tables(configurations: Sequence[Configuration]) -> Iterator[Tabl
     """One table for each configuration, with a row for each environment."""
     columns = (
         Column("environment", "environment"),
-        Column("cells", "cells"),
+        Column("cells", "cells", detail=True),
         Column("accuracy", "accuracy"),
         Column("floor", "floor"),
         Column("ceiling", "ceil."),
         Column("skill", "skill"),
         Column("exact", "exact"),
+        Column("precision", "digits"),
         Column("unseen_accuracy", "unseen"),
         Column("return_mean", "return", digits=None),
         Column("normalised_return", "norm."),
-        Column("calls", "calls", digits=0),
+        Column("calls", "calls", digits=0, detail=True),
         Column("failure", "failure"),
         *(Column(key, key, detail=True) for key in ("strategy", "model", "budget", "group", "train_accuracy")),
         *(Column(key, key, detail=True) for key in _PARTS),
@@ -141,7 +142,8 @@ def environment_tables(configurations: Sequence[Configuration]) -> Iterator[Tabl
             f"environments {configuration.label} {configuration.model} {configuration.budget}",
             f"{configuration.label} with {configuration.model}, {configuration.budget} calls{marked}: results by "
             f"environment. {scope([configuration])} Averages over seeds; ± of the accuracy is one standard error over "
-            "seeds, that of the returns also has the episodes' and, where normalised, the baselines'.",
+            "seeds, that of the returns also has the episodes' and, where normalised, the baselines'. digits: share of "
+            "five decimal digits that are right (precision).",
             columns,
             tuple(rows),
             notes([configuration]),
@@ -306,6 +308,11 @@ def notes(configurations: Sequence[Configuration]) -> tuple[str, ...]:
         lines.append(
             f"{lost} of {len(states)} cells were lost to infrastructure: they have no score, not 0, and are tried "
             "again when the run is resumed."
+        )
+    if unplanned := sum(c.unplanned for c in configurations):
+        lines.append(
+            f"{unplanned} of {len(states)} cells have no planning result: returns are those of the others. The run's "
+            "command, without --no-plan, makes it up."
         )
     limits = [limit for c in configurations if not c.flags["early"] for limit in c["limit"] if isinstance(limit, str)]
     for limit in sorted({*limits} - {"calls"}):

@@ -11,7 +11,6 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from threading import Semaphore
 from typing import Any
 
 import numpy as np
@@ -21,8 +20,10 @@ from cwmb.benchmark.catalog import EnvironmentSpec, environment
 from cwmb.conversion import convert
 from cwmb.errors import CwmbError, InfrastructureError
 from cwmb.harness.cell import CellRun
+from cwmb.harness.cores import Cores
 from cwmb.harness.metering import Meter
 from cwmb.harness.records import Record
+from cwmb.harness.run import JUDGED
 from cwmb.harness.setup import Setup
 from cwmb.journal import entries as entries_of
 from cwmb.sandbox import Sandbox
@@ -37,7 +38,7 @@ class Bench:
     """What all cells of a verification share. cores: held while a program runs; stopping: whether to give up."""
 
     sandbox: Sandbox
-    cores: Semaphore
+    cores: Cores
     stopping: Callable[[], bool]
 
 
@@ -167,6 +168,9 @@ def run_again(
         stage=lambda _: None,
     )
     made = cell_run.run()
+    if record.planning is not None and made.state == "done" and made.planning is None:
+        source = (folder / JUDGED).read_text(encoding="utf-8")
+        made = replace(made, planning=cell_run.plan(Program(source)))
     if made.state == "infrastructure":
         raise InfrastructureError(made.failure.message if made.failure else "the machine failed")
     return Again(made, cell_run.meter, list(entries_of(folder / "ledger.jsonl")))

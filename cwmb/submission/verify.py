@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from random import Random
-from threading import Event, Semaphore
+from threading import Event
 from typing import Any
 
 from cwmb.benchmark import trajectories
@@ -21,6 +21,7 @@ from cwmb.benchmark.descriptions import checksum as description_checksum
 from cwmb.conversion import convert
 from cwmb.errors import CwmbError, InfrastructureError
 from cwmb.harness import provenance
+from cwmb.harness.cores import Cores
 from cwmb.harness.episodes import Episode
 from cwmb.harness.planning import planning
 from cwmb.harness.records import Record
@@ -120,7 +121,7 @@ def verify(
         tempfile.TemporaryDirectory(prefix="cwmb-verify-") as folder,
         _fresh_sets(sorted({r.environment for _, r in chosen if r.program}) if fresh else [], seed) as sets,
     ):
-        bench = Bench(sandbox, Semaphore(cores()), stop.is_set)
+        bench = Bench(sandbox, Cores(cores()), stop.is_set)
 
         def work(number: int, record: Record) -> CellReport:
             checked = _Cell(bench, bundle.runs[number], record, Path(folder) / str(number), episodes, sets)
@@ -327,7 +328,7 @@ class _Cell:
         judge = Judge.of(self.bench.sandbox, self.run.protocol, spec)
 
         def measured(truth: Transitions) -> tuple[float, float]:
-            with self.bench.cores:
+            with self.bench.cores.scoring():
                 drawn = unforeseen(record.seed, spec.id, Purpose.AUDIT, program.source)
                 evaluation, marks = judge.score(program, truth, drawn)
             return evaluation.accuracy, figures.standard_error(truth, marks, judge.rules)

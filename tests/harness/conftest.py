@@ -12,8 +12,8 @@ import pytest
 from killable import Fault, Killable
 from scripted_server import Behaviour, Body, ScriptedServer, answer
 
-from cwmb.harness.executors import Ended
-from cwmb.harness.executors.local import run_cell
+from cwmb.benchmark.protocols import BenchmarkProtocol
+from cwmb.harness.executors.local import in_folders
 from cwmb.harness.matrix import run_cells
 from cwmb.harness.metering import Budget
 from cwmb.harness.records import Cell, Record
@@ -133,6 +133,8 @@ class Silent:
 
     def finish(self, *_: object) -> None: ...
 
+    def planned(self, *_: object) -> None: ...
+
 
 @dataclass
 class Scripted:
@@ -184,19 +186,18 @@ def run_strategy(sandbox: Sandbox, tmp_path: Path) -> RunStrategy:
         stop: Event | None = None,
         display: Any = None,
         sandbox: Sandbox = sandbox,
+        plan: bool = True,
+        protocol: BenchmarkProtocol | None = None,
     ) -> list[Record]:
-        protocol, budget = killable.light("quick"), budget or Budget(3)
+        protocol, budget = protocol or killable.light("quick"), budget or Budget(3)
         setup = Setup(
             "scripted", lambda: strategy, {}, "tests 0", "scripted", protocol, budget, "default", provider, sandbox
         )
         display, stop = display or Silent(), stop or Event()
         configuration = Configuration("scripted", {}, "scripted", "quick", protocol.checksum, budget, "default")
         with open_run(out, configuration, Extent(["CartPole-v1"], seeds)) as opened:
-
-            def execute(cell: Cell) -> Ended:
-                return run_cell(setup, cell, opened.cell_folder(cell), display, stop)
-
-            return run_cells(opened, protocol, execute, jobs=jobs, display=display, stop=stop)
+            execution = in_folders(setup, opened, display, stop)
+            return run_cells(opened, protocol, execution, jobs=jobs, display=display, stop=stop, plan=plan)
 
     return run
 

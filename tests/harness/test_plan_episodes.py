@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import count
@@ -109,7 +108,7 @@ def test_what_is_journaled_is_not_planned_again(sandbox: Sandbox, tmp_path: Path
         begun.append(None)
         yield
 
-    again = plan(sandbox, WORLDS["draws"], ledger=Ledger(tmp_path), workers=3, core=counted)
+    again = plan(sandbox, WORLDS["draws"], ledger=Ledger(tmp_path), workers=3, seat=counted)
     assert again == whole
     assert len(begun) == COUNT - 2
     assert ledger.read_bytes() == lines
@@ -142,7 +141,7 @@ def test_a_fault_of_the_harness_ends_all_episodes(sandbox: Sandbox) -> None:
         yield
 
     with pytest.raises(InfrastructureError, match="no more"):
-        plan(sandbox, WORLDS["draws"], workers=3, core=broken)
+        plan(sandbox, WORLDS["draws"], workers=3, seat=broken)
     assert soon(lambda: not any(thread.name.startswith("episode") for thread in threading.enumerate()))
     assert len(plan(sandbox, WORLDS["draws"], workers=3)) == COUNT
 
@@ -160,10 +159,10 @@ class InterruptedLedger(Ledger):
 
     def entry(self, kind: str, index: int, key: str, value_type: Any, compute: Any, extra: Any = None) -> Any:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Future, "result", self._interrupt)
+            patch.setattr("cwmb.harness.planning.wait", self._interrupt)
             return super().entry(kind, index, key, value_type, compute, extra)
 
-    def _interrupt(self, _: float | None = None) -> Any:
+    def _interrupt(self, *_: Any, **__: Any) -> Any:
         raise KeyboardInterrupt
 
 

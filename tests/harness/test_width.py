@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,7 +16,7 @@ import pytest
 from conftest import RunStrategy, Scripted, Silent, worse_and_worse
 from test_budgets import Does, asks_for_ever
 
-from cwmb.harness.executors import Ended
+from cwmb.harness.executors import Ended, Execution
 from cwmb.harness.files import write_whole
 from cwmb.harness.matrix import run_cells
 from cwmb.harness.metering import Budget, Interrupted
@@ -41,30 +42,32 @@ class Together(Scripted):
 
 
 class Watched(Sandbox):
-    """A sandbox that counts how many programs run at a time."""
+    """A sandbox that counts how many programs are scored and how many planned with, in all and at a time."""
 
-    running = most = begun = 0
-    _counting = threading.Lock()
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.running, self.most = Counter[str](), Counter[str](), Counter[str]()
+        self._counting = threading.Lock()
 
     @contextmanager
-    def _counted(self) -> Iterator[None]:
+    def _counted(self, what: str) -> Iterator[None]:
         with self._counting:
-            self.begun += 1
-            self.running += 1
-            self.most = max(self.most, self.running)
+            self.begun[what] += 1
+            self.running[what] += 1
+            self.most[what] = max(self.most[what], self.running[what])
         try:
             yield
         finally:
             with self._counting:
-                self.running -= 1
+                self.running[what] -= 1
 
     def predict(self, *arguments: Any, **keywords: Any) -> Any:
-        with self._counted():
+        with self._counted("scored"):
             return super().predict(*arguments, **keywords)
 
     @contextmanager
     def planning(self, *arguments: Any, **keywords: Any) -> Iterator[Any]:
-        with self._counted(), super().planning(*arguments, **keywords) as session:
+        with self._counted("planned"), super().planning(*arguments, **keywords) as session:
             yield session
 
 
@@ -73,7 +76,8 @@ def test_cells_wait_together_and_compute_in_turn(run_strategy: RunStrategy) -> N
         # Were one of them kept waiting, none would be answered.
         records = run_strategy(Does(asks_for_ever), Together(), Budget(1), seeds=CELLS, jobs=CELLS, sandbox=sandbox)
     assert [r.state for r in records] == ["done"] * CELLS
-    assert 1 <= sandbox.most <= cores()
+    assert 1 <= sandbox.most["scored"] <= cores()
+    assert 1 <= sandbox.most["planned"] <= cores()
 
 
 class StopsWhenScored(Watched):
@@ -92,7 +96,12 @@ def test_who_waits_for_a_core_stops_at_once(run_strategy: RunStrategy) -> None:
         run_strategy(
             Does(asks_for_ever), Together(), Budget(1), seeds=CELLS, jobs=CELLS, stop=sandbox.stop, sandbox=sandbox
         )
-    assert 1 <= sandbox.begun <= 2 * cores()  # a program is run twice to see whether it keeps its state
+    assert 1 <= sandbox.begun["scored"] <= 2 * cores()  # a program is run twice to see whether it keeps its state
+    assert sandbox.begun["planned"] == 0
+
+
+def nobody_plans(*_: object) -> Any:
+    raise AssertionError("every cell has been planned")
 
 
 @pytest.mark.parametrize("stopped_after", [None, 250])
@@ -119,7 +128,7 @@ def test_records_are_not_written_anew_for_each_of_many_cells(
     configuration = Configuration("scripted", {}, "scripted", "quick", protocol.checksum, Budget(1), "default")
     with open_run(out, configuration, Extent(["CartPole-v1"], cells)) as run:
         try:
-            run_cells(run, protocol, execute, jobs=1, display=Silent(), stop=stop)
+            run_cells(run, protocol, Execution(execute, nobody_plans, plans=1), jobs=1, display=Silent(), stop=stop)
         except Interrupted:
             assert stopped_after
     seeds = [json.loads(line)["seed"] for line in (out / "records.jsonl").read_text().splitlines()]

@@ -22,7 +22,6 @@ from cwmb.judging.horizon import (
     simulator_horizon,
 )
 from cwmb.judging.judge import Judge
-from cwmb.judging.scoring import rules
 from cwmb.sandbox import Sandbox
 from cwmb.types import OK, RAISED, Predictions, Program, Transitions
 from cwmb.worlds import make
@@ -102,12 +101,8 @@ def test_relative_to_a_simulator_that_leaves_the_truth_itself() -> None:
 
 @pytest.fixture(scope="module")
 def judge() -> Iterator[Judge]:
-    spec, rules_of = environment("CartPole-v1"), protocol("standard")
-    simulator = make(spec)
     with Sandbox(workers=1) as sandbox:
-        yield Judge(
-            sandbox, rules_of, rules(spec, rules_of.scoring), simulator.observation_space, simulator.action_space
-        )
+        yield Judge.of(sandbox, protocol("standard"), environment("CartPole-v1"))
 
 
 def test_a_right_program_stays_with_the_simulator_and_a_wrong_one_does_not(judge: Judge) -> None:

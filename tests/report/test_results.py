@@ -285,3 +285,10 @@ def test_searches_that_a_limit_ended_are_counted(tmp_path):
     notes = main_table(configurations_of(a_run(tmp_path / "a", records))).notes
     assert "1 of 2 searches were ended by their limit of dollars." in notes
     assert not any("limit of calls" in note for note in notes)
+
+
+def test_cells_that_were_not_planned_are_counted_and_marked(tmp_path):
+    records = [a_record("CartPole-v1"), a_record("Taxi-v3", planning=None)]
+    [table] = [t for t in json.loads(report([a_run(tmp_path / "a", records)], "json")) if t["name"] == "main"]
+    assert any(note.startswith("1 of 2 cells have no planning result") for note in table["notes"])
+    assert {"I"} <= {mark for row in table["rows"] for mark in row["marks"]}

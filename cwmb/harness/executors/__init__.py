@@ -1,4 +1,4 @@
-"""Where cells run: in this process or on a cluster. An executor prepares a function that runs one cell."""
+"""Where cells run: in this process or on a cluster. An executor prepares functions that search and plan a cell."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from threading import Event
 from typing import TYPE_CHECKING, Protocol
 
 from cwmb.errors import CwmbError, EndpointRefused, unknown
-from cwmb.harness.records import Cell, Record
+from cwmb.harness.records import Cell, Planning, Record
 from cwmb.harness.setup import Assignment, Stage
 from cwmb.models.openai.pace import Rate
-from cwmb.types import Evaluation, Provider, Usage
+from cwmb.types import Evaluation, Program, Provider, Usage
 
 if TYPE_CHECKING:
     from cwmb.harness.run import Run
@@ -39,7 +39,11 @@ class Display(Protocol):
         ...
 
     def finish(self, cell: Cell, record: Record) -> None:
-        """It has ended."""
+        """It has ended but for its planning, which may begin later: the cell is then started once more."""
+        ...
+
+    def planned(self, cell: Cell, record: Record) -> None:
+        """Its planning has ended."""
         ...
 
 
@@ -51,10 +55,18 @@ class Ended:
     refused: EndpointRefused | None = None
 
 
-Execute = Callable[[Cell], Ended]
-"""Runs a cell, whose files but for its record are then in the run's folder. Raises what CellRun.run() raises.
+@dataclass(frozen=True)
+class Execution:
+    """What an executor does with cells; called from as many threads as cells are searched and planned at a time.
 
-It is called from as many threads as cells run at a time."""
+    search: searches and scores, after which the cell's files but for its record are in the run's folder; raises what
+    CellRun.run() raises. plan: plans with the judged program; raises what CellRun.plan() raises. plans: how many cells
+    it makes sense to plan at a time.
+    """
+
+    search: Callable[[Cell], Ended]
+    plan: Callable[[Cell, Program], Planning]
+    plans: int
 
 
 class Executor(Protocol):
@@ -71,7 +83,7 @@ class Executor(Protocol):
         jobs: int,
         rate: Rate,
         unsafe: bool,
-    ) -> AbstractContextManager[Execute]:
+    ) -> AbstractContextManager[Execution]:
         """Prepare for ``jobs`` cells at a time. rate: of all of them together; unsafe: without a sandbox."""
         ...
 

@@ -20,8 +20,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Condition, Event, Lock, Semaphore, Thread
-from typing import Any
+from threading import Condition, Event, Lock, Thread
+from typing import Any, TypeVar
 
 import ray
 from ray.exceptions import RayActorError, RayTaskError
@@ -30,17 +30,21 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from cwmb import models
 from cwmb.errors import CwmbError, InfrastructureError, StorageError
 from cwmb.harness import provenance
-from cwmb.harness.executors import Display, Ended, Execute
+from cwmb.harness.cell import CellRun
+from cwmb.harness.cores import Cores
+from cwmb.harness.executors import Display, Ended, Execution
 from cwmb.harness.executors.keeper import Attempt, Keeper, News
-from cwmb.harness.executors.local import in_turn, run_cell
+from cwmb.harness.executors.local import in_turn, prepared, search
 from cwmb.harness.ledger import JOURNALS
 from cwmb.harness.metering import Interrupted
-from cwmb.harness.records import Cell, Record
+from cwmb.harness.records import Cell, Planning, Record
 from cwmb.harness.run import Run
 from cwmb.harness.setup import Assignment, Setup, Stage
 from cwmb.models.openai.pace import Rate, Turn
 from cwmb.sandbox import Sandbox
-from cwmb.types import Evaluation, Provider, Usage
+from cwmb.types import Evaluation, Program, Provider, Usage
+
+T = TypeVar("T")
 
 PULSE = 0.2  # seconds between two looks at what the nodes report
 PATIENCE = 120.0  # seconds without any node after which a run gives up
@@ -60,7 +64,7 @@ def cluster(
     rate: Rate,
     unsafe: bool,
     address: str | None = None,
-) -> Iterator[Execute]:
+) -> Iterator[Execution]:
     """Runs cells on a Ray cluster. See Executor; jobs and rate are those of all nodes together.
 
     provider: each node has its own, which gets the environment variables that this one names; they are written nowhere.
@@ -82,7 +86,7 @@ def cluster(
             there = NodeAffinitySchedulingStrategy(node_id, soft=False)
             actor = (
                 ray.remote(_Node)
-                .options(num_cpus=cpus, max_concurrency=jobs + 2, scheduling_strategy=there)
+                .options(num_cpus=cpus, max_concurrency=2 * jobs + 2, scheduling_strategy=there)
                 .remote(assignment, keeper, run, cpus, rate, unsafe)
             )
             return actor, actor.set_up.remote(variables)
@@ -95,26 +99,33 @@ def cluster(
         pulse = Thread(target=_pulse, args=(keeper, nodes, active, stop, over), name="pulse", daemon=True)
         pulse.start()
         try:
-            yield lambda cell: active.during(cell, lambda: _execute(nodes, cell, stop))
+            yield Execution(
+                lambda cell: active.during(cell, lambda: _on_a_node(nodes, cell, stop, "search", Ended)),
+                lambda cell, program: active.during(
+                    cell, lambda: _on_a_node(nodes, cell, stop, "plan", Planning, program)
+                ),
+                plans=jobs,
+            )
         finally:
             over.set()
             pulse.join()
 
 
-def _execute(nodes: _Nodes, cell: Cell, stop: Event) -> Ended:
+def _on_a_node(nodes: _Nodes, cell: Cell, stop: Event, what: str, kind: type[T], *more: Any) -> T:
+    """What a method of _Node answers. Raises what it returns if that is an exception."""
     for _ in range(LOSSES):
         node = nodes.borrow(stop)
         try:
-            ended = _get(node.actor.run.remote(cell))
+            answer = _get(getattr(node.actor, what).remote(cell, *more))
         except RayActorError as error:
             nodes.lost(node, _first_line(error))
             continue
         finally:
             nodes.give_back(node)
-        if isinstance(ended, BaseException):
-            raise ended
-        assert isinstance(ended, Ended)
-        return ended
+        if isinstance(answer, BaseException):
+            raise answer
+        assert isinstance(answer, kind)
+        return answer
     raise InfrastructureError(f"{cell.environment} seed {cell.seed}: its node was lost {LOSSES} times")
 
 
@@ -142,7 +153,7 @@ class _Active:
         self._cells: set[Cell] = set()
         self._lock = Lock()
 
-    def during(self, cell: Cell, run: Callable[[], Ended]) -> Ended:
+    def during(self, cell: Cell, run: Callable[[], T]) -> T:
         with self._lock:
             self._cells.add(cell)
         try:
@@ -286,15 +297,22 @@ class _Node:
         if self._rate.limited:
             provider = in_turn(provider, _KeptTurns(self._keeper), self._stop)
         sandbox = Sandbox(workers=self._cpus, unsafe=self._unsafe)
-        self._setup = Setup(**vars(self._assignment), provider=provider, sandbox=sandbox, cores=Semaphore(self._cpus))
+        self._setup = Setup(**vars(self._assignment), provider=provider, sandbox=sandbox, cores=Cores(self._cpus))
         return {**_likeness(), "host": platform.node()}
 
-    def run(self, cell: Cell) -> Ended | BaseException:
-        """Run a cell. What CellRun.run() raises is returned, lest Ray wraps it."""
+    def search(self, cell: Cell) -> Ended | BaseException:
+        """Search and score a cell. What CellRun.run() raises is returned, lest Ray wraps it."""
+        return self._kept(cell, search)
+
+    def plan(self, cell: Cell, program: Program) -> Planning | BaseException:
+        """Plan with a program. What CellRun.plan() raises is returned."""
+        return self._kept(cell, lambda cell_run: cell_run.plan(program))
+
+    def _kept(self, cell: Cell, work: Callable[[CellRun], T]) -> T | BaseException:
         try:
             attempt: Attempt = _get(self._keeper.begin.remote(cell))
             with TemporaryDirectory(prefix="cwmb-") as folder:
-                return self._attempt(attempt, Path(folder))
+                return self._attempt(attempt, Path(folder), work)
         except RayActorError as error:
             return StorageError(f"the process that keeps the ledgers is out of reach: {_first_line(error)}")
         except (CwmbError, Interrupted) as error:
@@ -304,7 +322,7 @@ class _Node:
         """Begin nothing more."""
         self._stop.set()
 
-    def _attempt(self, attempt: Attempt, folder: Path) -> Ended:
+    def _attempt(self, attempt: Attempt, folder: Path, work: Callable[[CellRun], T]) -> T:
         cell, number = attempt.cell, attempt.number
         for name, data in attempt.journals.items():
             (folder / name).write_bytes(data)
@@ -314,14 +332,14 @@ class _Node:
 
         display = _Reporter(self._keeper)
         try:
-            ended = run_cell(self._setup, cell, folder, display, self._stop, journal)
+            done = work(prepared(self._setup, cell, folder, display, self._stop, journal))
         except CwmbError as error:  # it is about a copy
             kept = str(self._run.cell_folder(cell))
             raise type(error)(str(error).replace(str(folder), kept)) from None
         written = (p for p in folder.rglob("*") if p.is_file() and p.name not in JOURNALS)
-        files = {str(p.relative_to(folder)): p.read_text("utf-8", "surrogatepass") for p in sorted(written)}
+        files = {str(p.relative_to(folder)): p.read_bytes().decode("utf-8", "surrogatepass") for p in sorted(written)}
         _get(self._keeper.finish.remote(cell, number, files))
-        return ended
+        return done
 
 
 @dataclass(frozen=True)
@@ -347,6 +365,9 @@ class _Reporter:
         self.keeper.tell.remote("waits", cell, why)
 
     def finish(self, cell: Cell, record: Record) -> None:
+        """Said by whoever sent the cell here."""
+
+    def planned(self, cell: Cell, record: Record) -> None:
         """Said by whoever sent the cell here."""
 
 

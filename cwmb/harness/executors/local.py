@@ -10,15 +10,16 @@ from threading import Event
 from cwmb.benchmark.catalog import environment
 from cwmb.errors import EndpointRefused
 from cwmb.harness.cell import CellRun
-from cwmb.harness.executors import Display, Ended, Execute
+from cwmb.harness.executors import Display, Ended, Execution
 from cwmb.harness.files import Append, append
 from cwmb.harness.metering import Interrupted
-from cwmb.harness.records import Cell
+from cwmb.harness.records import Cell, Planning
 from cwmb.harness.run import Run
 from cwmb.harness.setup import Assignment, Setup
+from cwmb.machine import cores
 from cwmb.models.openai.pace import Minute, Pace, Rate, Turns, paced
 from cwmb.sandbox import Sandbox
-from cwmb.types import Provider
+from cwmb.types import Program, Provider
 
 
 @contextmanager
@@ -32,24 +33,45 @@ def threads(
     jobs: int,
     rate: Rate,
     unsafe: bool,
-) -> Iterator[Execute]:
-    """Runs cells in the calling threads, in their folders. See Executor."""
+) -> Iterator[Execution]:
+    """Searches and plans in the calling threads, in the cells' folders. See Executor."""
     if rate.limited:
         provider = in_turn(provider, Minute(rate), stop)
     with Sandbox(unsafe=unsafe) as sandbox:
         setup = Setup(**vars(assignment), provider=provider, sandbox=sandbox)
-        yield lambda cell: run_cell(setup, cell, run.cell_folder(cell), display, stop)
+        yield in_folders(setup, run, display, stop)
 
 
-def run_cell(setup: Setup, cell: Cell, folder: Path, display: Display, stop: Event, journal: Append = append) -> Ended:
-    """Run a cell. journal: appends to its ledger. Raises what CellRun.run() raises."""
+def in_folders(setup: Setup, run: Run, display: Display, stop: Event) -> Execution:
+    """Searches and plans cells in their folders of a run."""
+
+    def cell_run(cell: Cell) -> CellRun:
+        return prepared(setup, cell, run.cell_folder(cell), display, stop)
+
+    def plan(cell: Cell, program: Program) -> Planning:
+        return cell_run(cell).plan(program)
+
+    return Execution(lambda cell: search(cell_run(cell)), plan, plans=cores())
+
+
+def search(cell_run: CellRun) -> Ended:
+    """Search and score a cell. Raises what CellRun.run() raises."""
+    record = cell_run.run()
+    trouble = cell_run.meter.trouble
+    return Ended(record, trouble if isinstance(trouble, EndpointRefused) else None)
+
+
+def prepared(
+    setup: Setup, cell: Cell, folder: Path, display: Display, stop: Event, journal: Append = append
+) -> CellRun:
+    """A cell that is to be run. journal: appends to its ledger."""
 
     def pause(seconds: float, why: str) -> None:
         display.waits(cell, why)
         if stop.wait(seconds):
             raise Interrupted
 
-    cell_run = CellRun(
+    return CellRun(
         setup=setup,
         spec=environment(cell.environment),
         seed=cell.seed,
@@ -60,9 +82,6 @@ def run_cell(setup: Setup, cell: Cell, folder: Path, display: Display, stop: Eve
         pause=pause,
         journal=journal,
     )
-    record = cell_run.run()
-    trouble = cell_run.meter.trouble
-    return Ended(record, trouble if isinstance(trouble, EndpointRefused) else None)
 
 
 def in_turn(provider: Provider, turns: Turns, stop: Event) -> Provider:
