@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
@@ -38,13 +39,29 @@ class DatasetSpec:
 
 
 @dataclass(frozen=True)
+class World:
+    """What makes an environment of another suite than ``cwmb18`` (see cwmb.benchmark.suites).
+
+    constants: their values, by name; folder: where its data and its description lie; baselines: the folder of what
+    was measured of its suite.
+    """
+
+    suite: str
+    seed: int
+    constants: dict[str, Any]
+    folder: Path | None = None
+    baselines: Path | None = None
+
+
+@dataclass(frozen=True)
 class EnvironmentSpec:
     """One file of environments/: only what a person decides; what is measured lies in results/baselines/.
 
     id: the benchmark's name (the paper's); gymnasium_id, kwargs: what runs today; adapter: class in cwmb.worlds;
     group: ``discrete`` or ``continuous`` actions; step_limit: of an episode, 100 where Gymnasium has none;
     reward_values: all values that the reward can take, or None where it is continuous;
-    stochastic: whether a step draws random numbers; episodes: per protocol, where it departs from the protocol's.
+    stochastic: whether a step draws random numbers; episodes: per protocol, where it departs from the protocol's;
+    world: what differs from the original; None in files and in suite ``cwmb18``.
     """
 
     id: str
@@ -58,6 +75,7 @@ class EnvironmentSpec:
     reward_values: list[float] | None = None
     stochastic: bool = False
     episodes: dict[str, int] = field(default_factory=dict)
+    world: World | None = None
 
 
 @cache

@@ -1,5 +1,7 @@
 """Reference world models: hand-written programs under the contract of a candidate, one file per environment.
 
+Their constants are class constants, in whose place those of another world can stand.
+
 They are sources, read as text and run in the sandbox like any candidate; nothing imports them.
 """
 
@@ -8,8 +10,11 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
+from cwmb.benchmark.catalog import EnvironmentSpec
 from cwmb.errors import unknown
+from cwmb.reference.substitution import with_constants
 from cwmb.types import Program
+from cwmb.worlds.constants import constants
 
 _FOLDER = Path(__file__).parent
 
@@ -30,6 +35,19 @@ def program(environment: str) -> Program:
     if environment not in environments():
         raise unknown("reference program", environment, environments())
     return Program((_FOLDER / f"{environment}.py").read_text(encoding="utf-8"))
+
+
+def program_of(spec: EnvironmentSpec) -> Program:
+    """The reference program of an environment of any suite.
+
+    Raises:
+        CwmbError: there is none, or it lacks a constant that the world has.
+    """
+    original = program(spec.id)
+    if spec.world is None:
+        return original
+    values = {c.program: spec.world.constants[c.name] for c in constants(spec.id)}
+    return Program(with_constants(original.source, values))
 
 
 @cache
