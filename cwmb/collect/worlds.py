@@ -26,8 +26,9 @@ from cwmb.benchmark.trajectories import checksum, concatenate, read
 from cwmb.collect import marked
 from cwmb.collect.determined import restored
 from cwmb.collect.diverse import diverse
+from cwmb.collect.edges import EDGES
 from cwmb.collect.policies import tabulate
-from cwmb.collect.recipes import RECIPES, Recipe, behaviour
+from cwmb.collect.recipes import LONGEST_END, RECIPES, Recipe, behaviour
 from cwmb.collect.recording import Policy, Recording, cast, play, random_action
 from cwmb.collect.storage import write
 from cwmb.collect.wide import WIDE
@@ -69,12 +70,12 @@ def draw(name: str, suite: Suite, seed: int) -> tuple[EnvironmentSpec, dict[Spli
     Raises:
         CwmbError: all draws were rejected, or nothing varies in this environment.
     """
-    reasons: dict[str, int] = {}
+    original, reasons = environment(name), dict[str, int]()
     for attempt in range(ATTEMPTS):
         rng = np.random.default_rng([seed, crc32(suite.name.encode()), crc32(name.encode()), attempt])
         values = drawn(name, rng)
         world = World(suite.name, seed, values)
-        spec = replace(environment(name), world=world, reward_values=reward_values(name, values))
+        spec = replace(original, world=world, reward_values=reward_values(name, values) or original.reward_values)
         try:
             return spec, _data(spec, rng), attempt
         except Rejected as reason:
@@ -218,21 +219,32 @@ def _pool(
             else:
                 pieces += _pieces(episode)
             recorded += len(episode)
-    pieces += [p for _ in range(STARTS) for p in _from_anywhere(spec, simulator, rng, pieces)]
+    pieces += [piece for _ in range(STARTS) for piece in _from_anywhere(spec, simulator, rng)]
+    if spec.group == "continuous" and _ends(spec):
+        pieces += [_last_steps(simulator, rng) for _ in range(STARTS)]
     return whole, pieces
 
 
-def _from_anywhere(
-    spec: EnvironmentSpec, simulator: Simulator, rng: np.random.Generator, pieces: list[Transitions]
-) -> list[Transitions]:
+def _from_anywhere(spec: EnvironmentSpec, simulator: Simulator, rng: np.random.Generator) -> list[Transitions]:
     """A few random steps from a state all over the world's range."""
     assert spec.world is not None
-    if spec.id not in WIDE:
+    edges = EDGES.get(spec.id, ())  # of the robots, whose joints keep their ranges
+    if spec.id in WIDE:
+        observation = WIDE[spec.id](rng, spec.world.constants)
+    elif spec.group == "continuous" and edges:
+        observation = edges[int(rng.integers(len(edges)))](rng)
+    else:
         return []
-    observation = cast(WIDE[spec.id](rng, spec.world.constants), simulator.observation_space)
+    observation = cast(observation, simulator.observation_space)
     simulator.reset(_seed(rng))
     simulator.restore(observation)
     return [play(simulator, observation, _random(simulator, rng), START_STEPS)]
+
+
+def _last_steps(simulator: Simulator, rng: np.random.Generator) -> Transitions:
+    """The last steps of a random episode, which ends soon where random behaviour falls."""
+    observation = simulator.reset(_seed(rng))
+    return play(simulator, observation, _random(simulator, rng), LONGEST_END).take(slice(-START_STEPS, None))
 
 
 def _random(simulator: Simulator, rng: np.random.Generator) -> Policy:
