@@ -330,6 +330,7 @@ def write_world(name: str, suite: Suite, seed: int, folder: Path) -> bool:
     Raises:
         CwmbError: it cannot be drawn, or the folder holds something else of that name.
     """
+    folder = folder.absolute()  # Minari takes no relative one
     target = folder / name
     if target.exists():
         drawn_worlds(folder).environment(name)  # raises where it is no world
