@@ -20,15 +20,15 @@ from cwmb.errors import CwmbError
 @dataclass(frozen=True)
 class Bounds:
     """Accuracies on one data set: of the persistence program, of the simulator restored from the observation, of the
-    most likely outcome (where the environment is random), of our reference program; ceiling is the best of the last
-    three."""
+    most likely outcome (where the environment is random), of our reference program (where there is one); ceiling is the
+    best of the last three."""
 
     data_sha256: str
     n: int
     floor: float
     restored: float
     modal: float | None
-    reference: float
+    reference: float | None
     ceiling: float
 
 

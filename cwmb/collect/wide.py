@@ -29,12 +29,12 @@ def mountain_car(rng: np.random.Generator, c: Values) -> Floats:
     """Anywhere between wall and flag, at any speed; mostly near wall, flag or the limit of the speed."""
     wall, goal, fast = c["wall"], c["goal"], c["max_speed"]
     position, speed = rng.uniform(wall, goal), rng.uniform(-fast, fast)
-    near = rng.integers(5)
+    near = rng.integers(6)
     if near == 0:
         position, speed = rng.uniform(wall, wall + 0.5 * fast), -abs(speed)
     elif near == 1:
         position, speed = rng.uniform(goal - 0.5 * fast, goal), abs(speed)
-    elif near == 2:
+    elif near in (2, 4):
         position, speed = rng.uniform(goal - 2 * c["goal_velocity"], goal), rng.uniform(0, 2.5 * c["goal_velocity"])
     elif near == 3:
         speed = rng.choice([-1, 1]) * rng.uniform(0.95, 1) * fast

@@ -50,7 +50,8 @@ SHARE = 3  # of an enumerable world's valid pairs, one in so many is in train
 VISITS = 20  # transitions in each split that a kind of reward, an end and each constant's effect has at least
 PAIRS = 2  # the same of an enumerable world, whose transitions are all different
 LEVEL_STEPS, LEVEL_TRANSITIONS = 30, 40
-STARTS, START_STEPS = 150, 3
+STARTS, START_STEPS = 250, 3
+MOVE = 0.25  # of a constant's range, by which it is moved to see its effect
 WHOLE_EPISODES = (0, 4, 9)  # levels of which an episode is kept whole
 ATTEMPTS = 100
 PINNED = ("gymnasium", "mujoco")  # what decides the dynamics
@@ -117,7 +118,7 @@ def effects(spec: EnvironmentSpec, data: Transitions) -> dict[str, Bools]:
 
 
 def _moved(constant: Constant, values: Values) -> Any:
-    """Another value of a constant: a whole number one higher, another one by a tenth of its range inwards."""
+    """Another value of a constant: a whole number one higher, another one by a quarter of its range inwards."""
     value = values[constant.name]
     if constant.range is None:
         rng = np.random.default_rng(0)
@@ -128,7 +129,7 @@ def _moved(constant: Constant, values: Values) -> Any:
     low, high = constant.range
     if isinstance(low, int) and isinstance(high, int):
         return value + 1  # a larger grid has all the states of a smaller one
-    return value + 0.1 * (high - low) * (1 if value < (low + high) / 2 else -1)
+    return value + MOVE * (high - low) * (1 if value < (low + high) / 2 else -1)
 
 
 def _kinds(spec: EnvironmentSpec, data: Transitions) -> dict[str, Bools]:
@@ -343,8 +344,7 @@ def write_world(name: str, suite: Suite, seed: int, folder: Path) -> bool:
         for split, transitions in data.items():
             written = Recording(transitions, {"world": f"{suite.name} seed {seed}", "split": split}, table=True)
             write(root, f"{name}/{split}-v0", spec, simulator, [written])
-        spaces = simulator.observation_space, simulator.action_space
-        text = description(spec, suite, spaces, _shown(spec, suite, data["train"], seed))
+        text = description(spec, suite, simulator, _shown(spec, suite, data["train"], seed))
         (root / name / DESCRIPTION).write_text(text, encoding="utf-8")
         assert spec.world is not None
         file = WorldFile(

@@ -53,7 +53,8 @@ def measure(
 
     restored = accuracy(restored_predictions(simulator, truth))
     modal = accuracy(modal_predictions(simulator, truth, spec)) if spec.stochastic else None
-    reference = accuracy(judge.predict(program_of(spec), truth))
+    program = program_of(spec)
+    reference = accuracy(judge.predict(program, truth)) if program else None
     return Bounds(
         data_sha256=data_sha256,
         n=len(truth),
@@ -61,7 +62,7 @@ def measure(
         restored=restored,
         modal=modal,
         reference=reference,
-        ceiling=max(restored, reference, modal or 0.0),
+        ceiling=max(restored, reference or 0.0, modal or 0.0),
     )
 
 

@@ -37,8 +37,8 @@ def program(environment: str) -> Program:
     return Program((_FOLDER / f"{environment}.py").read_text(encoding="utf-8"))
 
 
-def program_of(spec: EnvironmentSpec) -> Program:
-    """The reference program of an environment of any suite.
+def program_of(spec: EnvironmentSpec) -> Program | None:
+    """The reference program of an environment of any suite; None where it has no constants to put a world's for.
 
     Raises:
         CwmbError: there is none, or it lacks a constant that the world has.
@@ -46,6 +46,8 @@ def program_of(spec: EnvironmentSpec) -> Program:
     original = program(spec.id)
     if spec.world is None:
         return original
+    if not all(c.program for c in constants(spec.id)):
+        return None
     values = {c.program: spec.world.constants[c.name] for c in constants(spec.id)}
     return Program(with_constants(original.source, values))
 

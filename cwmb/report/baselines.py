@@ -84,7 +84,7 @@ def fewer_episodes(protocol_name: str) -> tuple[str, ...]:
 def _accuracies(found: Bounds | None) -> tuple[Value, ...]:
     if found is None:
         return (None,) * 5
-    share = skill(found.reference, found.floor, found.ceiling)
+    share = None if found.reference is None else skill(found.reference, found.floor, found.ceiling)
     return found.floor, found.ceiling, found.restored, found.reference, share
 
 

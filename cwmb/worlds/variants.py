@@ -181,6 +181,7 @@ class Blackjack(BlackjackEnv):
     """Blackjack with other values of cards, another limit, another dealer and other pay."""
 
     hit_action, faces, ace_bonus, limit, dealer_margin = 1, 10, 10, 21, 4
+    natural_wins = True  # an ace and a ten, dealt first, beat all but the same
     win_reward, draw_reward, lose_reward, hit_reward = 1.0, 0.0, -1.0, 0.0
 
     def configure(self) -> None:
@@ -214,6 +215,8 @@ class Blackjack(BlackjackEnv):
         own, dealers = (
             points if points <= self.limit else 0 for points in map(self._points, (self.player, self.dealer))
         )
+        if self.natural_wins and sorted(self.player) == [1, 10] != sorted(self.dealer):
+            own = dealers + 1
         pay = self.win_reward if own > dealers else self.lose_reward if own < dealers else self.draw_reward
         return self._get_obs(), pay, True, False, {}
 
