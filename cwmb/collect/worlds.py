@@ -177,7 +177,7 @@ def _chosen(
         if sum(map(len, taken.values())) >= count:
             break
         taken.setdefault(i, rows)
-    return np.concatenate([taken[i] for i in sorted(taken)])[:count]
+    return np.sort(np.concatenate(list(taken.values()))[:count])  # cut where nothing is needed
 
 
 def _episodes(spec: EnvironmentSpec, simulator: Simulator, rng: np.random.Generator) -> Iterator[Transitions]:
