@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 
-from cwmb.benchmark.catalog import environment
 from cwmb.errors import EndpointRefused
 from cwmb.harness.cell import CellRun
 from cwmb.harness.executors import Display, Ended, Execute
@@ -51,7 +50,7 @@ def run_cell(setup: Setup, cell: Cell, folder: Path, display: Display, stop: Eve
 
     cell_run = CellRun(
         setup=setup,
-        spec=environment(cell.environment),
+        spec=setup.worlds.environment(cell.environment),
         seed=cell.seed,
         folder=folder,
         stopping=stop.is_set,
