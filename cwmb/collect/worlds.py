@@ -275,7 +275,7 @@ def _pairs(spec: EnvironmentSpec, simulator: Simulator, rng: np.random.Generator
         truncated=np.zeros(n, dtype=bool),
         episodes=np.arange(n, dtype=np.int64),
         steps=np.zeros(n, dtype=np.int64),
-        determined=np.zeros(n, dtype=bool),
+        determined=np.zeros((n, 3), dtype=bool),
     )
     units = [np.array([i]) for i in range(n)]
     for count in (min(n // SHARE, TRANSITIONS), min(n, TRANSITIONS)):

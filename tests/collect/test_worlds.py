@@ -62,8 +62,8 @@ def test_a_world_s_data_are_those_of_its_real_environment(suite_name: str, name:
         assert 0 < len(data) <= TRANSITIONS
         if not spec.stochastic:
             again = restored(real, data)
-            assert data.determined.mean() > 0.9
-            known = data.determined & ~data.terminated
+            assert data.wholly_determined.mean() > 0.9
+            known = data.wholly_determined & ~data.terminated
             assert np.allclose(again.observations[known], data.next_observations[known], rtol=1e-2, atol=1e-2)
 
 
