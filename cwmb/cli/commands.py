@@ -15,7 +15,7 @@ from rich.console import Console
 from cwmb.benchmark import trajectories
 from cwmb.benchmark.catalog import EnvironmentSpec, environment, environment_ids
 from cwmb.benchmark.protocols import protocol
-from cwmb.benchmark.suites import ORIGINALS, Worlds, chosen, told
+from cwmb.benchmark.suites import ORIGINAL, ORIGINALS, Worlds, chosen, told
 from cwmb.errors import EXIT_INTERRUPTED, InfrastructureError
 from cwmb.harness.records import Record
 from cwmb.sandbox import Sandbox
@@ -31,7 +31,6 @@ class Wanted:
     model: str
     envs: str
     protocol: str
-    suite: str
     descriptions: str
     jobs: int
     executor: str
@@ -45,6 +44,7 @@ class Wanted:
     tokens_per_minute: int | None = None
     address: str | None = None
     out: Path | None = None
+    suite: str = ORIGINAL
     worlds: Path | None = None
     options: Sequence[str] = ()
     unsafe_no_sandbox: bool = False
