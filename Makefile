@@ -1,7 +1,9 @@
-# make eval STRATEGY=gif_mcts [MODEL=openai:NAME] [PROTOCOL=quick] [ENVS=A,B|all] [JOBS=N] [SEEDS=K] [BUDGET=CALLS] [OUT=DIR]
+# make eval STRATEGY=gif_mcts [MODEL=openai:NAME] [PROTOCOL=quick] [SUITE=varied] [ENVS=A,B|all] [JOBS=N] [SEEDS=K]
+#   [BUDGET=CALLS] [OUT=DIR]
 STRATEGY ?= gif_mcts
 MODEL    ?= simulated
 PROTOCOL ?= quick
+SUITE    ?= cwmb18
 ENVS     ?= all
 JOBS     ?= $(shell nproc)
 PYTHON   ?= $(firstword $(shell command -v python3.11 python3.12 python3.13 python3))
@@ -13,8 +15,8 @@ NAMED     = $(filter-out all,$(subst $(comma), ,$(ENVS)))
 .DEFAULT_GOAL := eval
 
 eval: .venv/installed
-	@$(CWMB) eval --strategy $(STRATEGY) --model $(MODEL) --protocol $(PROTOCOL) --envs $(ENVS) --jobs $(JOBS) \
-	  $(if $(SEEDS),--seeds $(SEEDS)) $(if $(BUDGET),--budget $(BUDGET)) $(if $(OUT),--out $(OUT)) $(OPTIONS)
+	@$(CWMB) eval --strategy $(STRATEGY) --model $(MODEL) --protocol $(PROTOCOL) --suite $(SUITE) --envs $(ENVS) \
+	  --jobs $(JOBS) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(BUDGET),--budget $(BUDGET)) $(if $(OUT),--out $(OUT)) $(OPTIONS)
 
 tables: .venv/installed
 	@$(CWMB) tables $(if $(OUT),$(OUT),runs/*/)
@@ -23,7 +25,7 @@ trajectories: .venv/installed
 	@$(CWMB) collect $(NAMED)
 
 baselines: .venv/installed
-	@$(CWMB) baselines --protocol $(PROTOCOL) $(NAMED)
+	@$(CWMB) baselines --protocol $(PROTOCOL) --suite $(SUITE) $(NAMED)
 
 # The entries of results/leaderboard/: those that differ from BASE, or all, a few cells of each.
 verify: .venv/installed

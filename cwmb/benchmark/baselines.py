@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 
 import msgspec
 
+from cwmb.benchmark.catalog import EnvironmentSpec
 from cwmb.benchmark.data import data_path
 from cwmb.conversion import convert
 from cwmb.errors import CwmbError
@@ -18,15 +20,15 @@ from cwmb.errors import CwmbError
 @dataclass(frozen=True)
 class Bounds:
     """Accuracies on one data set: of the persistence program, of the simulator restored from the observation, of the
-    most likely outcome (where the environment is random), of our reference program; ceiling is the best of the last
-    three."""
+    most likely outcome (where the environment is random), of our reference program (where there is one); ceiling is the
+    best of the last three."""
 
     data_sha256: str
     n: int
     floor: float
     restored: float
     modal: float | None
-    reference: float
+    reference: float | None
     ceiling: float
 
 
@@ -77,14 +79,25 @@ class Baselines:
         return self.environments.get(environment, EnvironmentBaselines())
 
 
+def of_environment(spec: EnvironmentSpec, protocol: str) -> EnvironmentBaselines:
+    """What is known of an environment of any suite under a protocol: maybe nothing. Raises CwmbError as baselines()."""
+    return baselines(protocol, folder(spec)).of(spec.id)
+
+
+def folder(spec: EnvironmentSpec) -> Path:
+    """Where the baselines of an environment's suite lie: one file a protocol."""
+    own = spec.world.baselines if spec.world is not None else None
+    return own or data_path("results", "baselines")
+
+
 @cache
-def baselines(protocol: str) -> Baselines:
-    """The measured baselines of a protocol: empty where none were measured.
+def baselines(protocol: str, folder: Path | None = None) -> Baselines:
+    """The measured baselines of a protocol: empty where none were measured. folder: the originals' unless said.
 
     Raises:
         CwmbError: the file is malformed.
     """
-    path = data_path("results", "baselines", f"{protocol}.json")
+    path = (folder or data_path("results", "baselines")) / f"{protocol}.json"
     if not path.exists():
         return Baselines(protocol)
     try:

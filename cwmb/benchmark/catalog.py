@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
@@ -38,6 +39,21 @@ class DatasetSpec:
 
 
 @dataclass(frozen=True)
+class World:
+    """What makes an environment of another suite than ``cwmb18`` (see cwmb.benchmark.suites).
+
+    constants: their values, by name; folder: where its data and its description lie; baselines: the folder of what
+    was measured of its suite.
+    """
+
+    suite: str
+    seed: int
+    constants: dict[str, Any]
+    folder: Path | None = None
+    baselines: Path | None = None
+
+
+@dataclass(frozen=True)
 class EnvironmentSpec:
     """One file of environments/: only what a person decides; what is measured lies in results/baselines/.
 
@@ -45,7 +61,8 @@ class EnvironmentSpec:
     group: ``discrete`` or ``continuous`` actions; step_limit: of an episode, 100 where Gymnasium has none;
     reward_values: all values that the reward can take, or None where it is continuous;
     stochastic: whether a step draws random numbers; episodes: per protocol, where it departs from the protocol's;
-    blocks: sizes of the parts of a large observation: positions, velocities, and what is derived from them.
+    blocks: sizes of the parts of a large observation: positions, velocities, and what is derived from them;
+    world: what differs from the original; None in files and in suite ``cwmb18``.
     """
 
     id: str
@@ -60,6 +77,7 @@ class EnvironmentSpec:
     stochastic: bool = False
     episodes: dict[str, int] = field(default_factory=dict)
     blocks: list[int] = field(default_factory=list)
+    world: World | None = None
 
 
 @cache

@@ -24,6 +24,7 @@ from cwmb.benchmark.data import data_path
 from cwmb.errors import CwmbError, unknown
 
 DEFAULT = "default"
+TEMPLATES = "worlds"  # the folder of texts that are completed by a world's constants: no set
 # Which marks are dropped with what they hold.
 _DROPPED = {DEFAULT: "-", "anonymous": "-@", "paper": "+@"}
 _FENCE = "+++\n"
@@ -31,8 +32,8 @@ _FENCE = "+++\n"
 
 def description_sets() -> tuple[str, ...]:
     """The names of all description sets, ``default`` first."""
-    folders = sorted(path.name for path in data_path("descriptions").iterdir() if path.is_dir())
-    return (*_DROPPED, *folders)
+    folders = (path.name for path in data_path("descriptions").iterdir() if path.is_dir())
+    return (*_DROPPED, *sorted(name for name in folders if name != TEMPLATES))
 
 
 @cache

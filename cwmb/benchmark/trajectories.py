@@ -31,7 +31,12 @@ def transitions(spec: EnvironmentSpec, split: Split) -> Transitions:
         CwmbError: the data set is missing, unreadable, or not the one that the environment file names.
     """
     name, expected = dataset(spec, split)
-    return _verified(name, expected, f"{spec.id} ({split})")
+    return _verified(dataset_folder(name, root(spec)), expected, f"{spec.id} ({split})")
+
+
+def root(spec: EnvironmentSpec) -> Path | None:
+    """The Minari folder of an environment's data; None for the benchmark's own."""
+    return spec.world.folder.parent if spec.world is not None and spec.world.folder is not None else None
 
 
 def dataset(spec: EnvironmentSpec, split: Split) -> tuple[str, str]:
@@ -47,7 +52,7 @@ def spaces(spec: EnvironmentSpec) -> tuple[Space, Space]:
     Raises:
         CwmbError: the data set is missing or does not say it.
     """
-    path = dataset_folder(spec.dataset.train) / "data" / "metadata.json"
+    path = dataset_folder(spec.dataset.train, root(spec)) / "data" / "metadata.json"
     try:
         metadata = json.loads(path.read_text(encoding="utf-8"))
         return _space(json.loads(metadata["observation_space"])), _space(json.loads(metadata["action_space"]))
@@ -75,8 +80,7 @@ def dataset_folder(name: str, root: Path | None = None) -> Path:
 
 
 @cache
-def _verified(name: str, expected: str, what: str) -> Transitions:
-    folder = dataset_folder(name)
+def _verified(folder: Path, expected: str, what: str) -> Transitions:
     if not folder.is_dir():
         raise CwmbError(f"trajectories of {what}: {folder} is missing; check it out or run `make trajectories`")
     data = read(folder)

@@ -63,6 +63,12 @@ table_format = click.option(
 description_set = click.option("--descriptions", default="default", show_default=True, help="Which description set.")
 
 
+suite_name = click.option("--suite", default="cwmb18", show_default=True, help="Which suite of environments.")
+worlds_folder = click.option(
+    "--worlds", type=FILE, help="A folder that 'cwmb worlds' made, instead of the shipped worlds."
+)
+
+
 def protocol_name(default: str) -> Callable[[Command], Command]:
     """The option that names a protocol."""
     return click.option("--protocol", default=default, show_default=True, help="A protocol of harness/.")
@@ -105,16 +111,18 @@ def app(context: click.Context) -> int:
 
 
 @app.command(name="list")
-@click.argument("what", metavar="environments|descriptions|strategies|models|planners|protocols")
+@click.argument("what", metavar="environments|suites|descriptions|strategies|models|planners|protocols")
 @as_json
 def list_(what: str, as_json: bool) -> None:
     """List what there is."""
     from cwmb.benchmark.catalog import environment_ids
     from cwmb.benchmark.descriptions import description_sets
     from cwmb.benchmark.protocols import protocol_names
+    from cwmb.benchmark.suites import suite_names
     from cwmb.plugins import names
 
     kinds: dict[str, Any] = {
+        "suites": suite_names,
         "environments": environment_ids,
         "descriptions": description_sets,
         "strategies": lambda: names("cwmb.strategies"),
@@ -131,12 +139,14 @@ def list_(what: str, as_json: bool) -> None:
 @app.command()
 @environment_name
 @description_set
-def describe(env: str, descriptions: str) -> None:
+@suite_name
+@worlds_folder
+def describe(env: str, descriptions: str, suite: str, worlds: Path | None) -> None:
     """Print what a model is shown of the environment ENV."""
-    from cwmb.benchmark.catalog import environment
-    from cwmb.benchmark.descriptions import contract, description
+    from cwmb.benchmark.descriptions import contract
+    from cwmb.benchmark.suites import chosen, told
 
-    print(f"{description(environment(env).id, descriptions).rstrip()}\n\n{contract().rstrip()}")
+    print(f"{told(chosen(suite, worlds).environment(env), descriptions).rstrip()}\n\n{contract().rstrip()}")
 
 
 @app.command()
@@ -145,18 +155,31 @@ def describe(env: str, descriptions: str) -> None:
 @click.option("--split", default="train", show_default=True, help="train or test.")
 @click.option("--data", help="A Minari data set's folder or an .npz file instead.")
 @protocol_name("standard")
+@suite_name
+@worlds_folder
 @as_json
 @unsafe
 def score(
-    env: str, file: Path, split: str, data: str | None, protocol: str, as_json: bool, unsafe_no_sandbox: bool
+    env: str,
+    file: Path,
+    split: str,
+    data: str | None,
+    protocol: str,
+    suite: str,
+    worlds: Path | None,
+    as_json: bool,
+    unsafe_no_sandbox: bool,
 ) -> None:
     """Score the program FILE.py of ENV, and say which transitions are wrong and how."""
+    from cwmb.benchmark.suites import chosen
     from cwmb.sandbox import Sandbox
+
+    spec = chosen(suite, worlds).environment(env)
 
     with closing(Sandbox(workers=1, unsafe=unsafe_no_sandbox, planners={})) as sandbox:
         from cwmb.cli.own_program import score_program  # while the sandbox's interpreter starts
 
-        print(score_program(sandbox, env, file, split, data, protocol, as_json))
+        print(score_program(sandbox, spec, file, split, data, protocol, as_json))
 
 
 @app.command()
@@ -164,16 +187,30 @@ def score(
 @program_file
 @protocol_name("quick")
 @count("--episodes", help="How many (the protocol's unless said).")
+@suite_name
+@worlds_folder
 @as_json
 @unsafe
-def plan(env: str, file: Path, protocol: str, episodes: int | None, as_json: bool, unsafe_no_sandbox: bool) -> None:
+def plan(
+    env: str,
+    file: Path,
+    protocol: str,
+    episodes: int | None,
+    suite: str,
+    worlds: Path | None,
+    as_json: bool,
+    unsafe_no_sandbox: bool,
+) -> None:
     """Plan with the program FILE.py in the real environment ENV."""
+    from cwmb.benchmark.suites import chosen
     from cwmb.sandbox import Sandbox
+
+    spec = chosen(suite, worlds).environment(env)
 
     with closing(Sandbox(workers=1, unsafe=unsafe_no_sandbox)) as sandbox:
         from cwmb.cli.own_program import plan_with_program  # while the sandbox's interpreter starts
 
-        print(plan_with_program(sandbox, env, file, protocol, episodes, as_json))
+        print(plan_with_program(sandbox, spec, file, protocol, episodes, as_json))
 
 
 @app.command(name="eval")
@@ -187,6 +224,8 @@ def plan(env: str, file: Path, protocol: str, episodes: int | None, as_json: boo
 @amount("--max-seconds", "seconds", help="Wall time of a search, after which it asks no more.")
 @count("--seeds", help="Seeds 0 … K-1 (the protocol's unless said).")
 @protocol_name("quick")
+@suite_name
+@worlds_folder
 @description_set
 @count("--jobs", default=1, show_default=True, help="Cells at a time.")
 @click.option("--no-plan", is_flag=True, help="Only search and score; the same command without it plans later.")
@@ -243,6 +282,21 @@ def collect(envs: tuple[str, ...], force: bool) -> None:
 
 
 @app.command()
+@environment_names
+@click.option("--suite", required=True, help="Which suite; cwmb list suites.")
+@click.option("--seed", type=click.IntRange(min=0), required=True, help="Decides the worlds: the same gives the same.")
+@click.option("--out", type=FILE, required=True, help="The folder to make.")
+@protocol_name("quick")
+@click.option("--bare", is_flag=True, help="Without baselines: no floors, ceilings and returns.")
+@count("--jobs", default=1, show_default=True, help="Worlds drawn at a time.")
+def worlds(envs: tuple[str, ...], suite: str, seed: int, out: Path, protocol: str, bare: bool, jobs: int) -> None:
+    """Draw the worlds of a suite: descriptions, data and baselines; again, it completes what is missing."""
+    from cwmb.cli.worlds import draw_worlds
+
+    draw_worlds(envs, suite, seed, out, None if bare else protocol, jobs)
+
+
+@app.command()
 def version() -> None:
     """Print the version."""
     print(__version__)
@@ -251,15 +305,19 @@ def version() -> None:
 @app.command()
 @environment_names
 @protocol_name("quick")
+@suite_name
+@worlds_folder
 @click.option("--show", is_flag=True, help="Only print what is there.")
 @table_format
-def baselines(envs: tuple[str, ...], protocol: str, show: bool, format_: str) -> None:
+def baselines(envs: tuple[str, ...], protocol: str, suite: str, worlds: Path | None, show: bool, format_: str) -> None:
     """Measure what is missing of floors, ceilings, random and oracle returns in results/baselines/."""
+    from cwmb.benchmark.suites import chosen
     from cwmb.cli.commands import measure_baselines, show_baselines
 
+    which = chosen(suite, worlds)
     if not show:
-        measure_baselines(envs, protocol)
-    print(show_baselines(protocol, format_))
+        measure_baselines(envs, protocol, which)
+    print(show_baselines(protocol, format_, which))
 
 
 @app.command()

@@ -13,8 +13,9 @@ from threading import Event
 from rich.console import Console
 
 from cwmb.benchmark import trajectories
-from cwmb.benchmark.catalog import environment, environment_ids
+from cwmb.benchmark.catalog import EnvironmentSpec, environment, environment_ids
 from cwmb.benchmark.protocols import protocol
+from cwmb.benchmark.suites import ORIGINAL, ORIGINALS, Worlds, chosen, told
 from cwmb.errors import EXIT_INTERRUPTED, InfrastructureError
 from cwmb.harness.records import Record
 from cwmb.sandbox import Sandbox
@@ -43,6 +44,8 @@ class Wanted:
     tokens_per_minute: int | None = None
     address: str | None = None
     out: Path | None = None
+    suite: str = ORIGINAL
+    worlds: Path | None = None
     options: Sequence[str] = ()
     no_plan: bool = False
     unsafe_no_sandbox: bool = False
@@ -61,14 +64,14 @@ def evaluate(asked: Wanted) -> set[str]:
     from cwmb.plugins import STRATEGIES, options, package, strategy
     from cwmb.report import terminal
 
-    rules_of = protocol(asked.protocol)
+    rules_of, worlds = protocol(asked.protocol), chosen(asked.suite, asked.worlds)
     executing = find(asked.executor, asked.address)
     rate = Rate(asked.requests_per_minute, asked.tokens_per_minute)
     made, plain = strategy(asked.strategy, options(asked.options))
     provider = models.load(asked.model)
     budget = Budget(asked.calls or rules_of.calls, asked.tokens, asked.dollars, asked.seconds)
-    extent = Extent(sorted(chosen_environments(asked.envs)), asked.seeds or rules_of.seeds)
-    _check_data(extent.environments, asked.descriptions)
+    extent = Extent(sorted(chosen_environments(asked.envs, worlds)), asked.seeds or rules_of.seeds)
+    _check_data([worlds.environment(name) for name in extent.environments], asked.descriptions)
     configuration = Configuration(
         strategy=asked.strategy,
         options=plain,
@@ -78,6 +81,8 @@ def evaluate(asked: Wanted) -> set[str]:
         budget=budget,
         descriptions=asked.descriptions,
         max_new_tokens=asked.max_new_tokens,
+        suite=worlds.suite,
+        world_seed=worlds.seed,
     )
     folder = asked.out or Path("runs") / configuration.folder_name
     assignment = Assignment(
@@ -89,6 +94,7 @@ def evaluate(asked: Wanted) -> set[str]:
         protocol=rules_of.with_answers_of(asked.max_new_tokens),
         budget=budget,
         descriptions=asked.descriptions,
+        worlds=worlds,
     )
     console = Console(stderr=True)
     with open_run(folder, configuration, extent) as run, _stop_on_interrupt(console, folder) as stop:
@@ -116,19 +122,17 @@ def evaluate(asked: Wanted) -> set[str]:
     return {r.state for r in records}
 
 
-def chosen_environments(names: str) -> set[str]:
+def chosen_environments(names: str, worlds: Worlds = ORIGINALS) -> set[str]:
     """The ids in a list with commas, or all of them. Raises CwmbError: one does not exist."""
-    return set(environment_ids()) if names == "all" else {environment(n.strip()).id for n in names.split(",")}
+    return set(worlds.ids) if names == "all" else {worlds.environment(n.strip()).id for n in names.split(",")}
 
 
-def _check_data(environments: Sequence[str], descriptions: str) -> None:
+def _check_data(specs: Sequence[EnvironmentSpec], descriptions: str) -> None:
     """What is missing or damaged is known before anything is paid for. Raises CwmbError."""
-    from cwmb.benchmark.descriptions import description
-
-    for name in environments:
-        description(name, descriptions)
+    for spec in specs:
+        told(spec, descriptions)
         for split in SPLITS:
-            trajectories.transitions(environment(name), split)
+            trajectories.transitions(spec, split)
 
 
 def _say_what_failed(console: Console, records: Sequence[Record]) -> None:
@@ -190,19 +194,19 @@ def collect_trajectories(names: Sequence[str], force: bool) -> None:
     collect_all(ids, force=force, progress=say)
 
 
-def show_baselines(protocol_name: str, format_: str) -> str:
+def show_baselines(protocol_name: str, format_: str, worlds: Worlds = ORIGINALS) -> str:
     """The stored baselines as a table."""
     from cwmb.report.baselines import baseline_table
     from cwmb.report.render import render
 
-    return render([baseline_table(protocol_name)], format_)
+    return render([baseline_table(protocol_name, worlds)], format_)
 
 
-def measure_baselines(names: Sequence[str], protocol_name: str) -> None:
+def measure_baselines(names: Sequence[str], protocol_name: str, worlds: Worlds = ORIGINALS) -> None:
     """Measure floors, ceilings, random and oracle returns."""
     from cwmb.harness.measure import measure
 
     console = Console(stderr=True)
-    ids = [environment(name).id for name in names] or list(environment_ids())
+    specs = [worlds.environment(name) for name in names or worlds.ids]
     with Sandbox() as sandbox:
-        measure(protocol(protocol_name), ids, sandbox, lambda line: console.print(line, highlight=False))
+        measure(protocol(protocol_name), specs, sandbox, lambda line: console.print(line, highlight=False))

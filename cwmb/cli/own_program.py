@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from cwmb.benchmark import trajectories
-from cwmb.benchmark.catalog import EnvironmentSpec, environment
+from cwmb.benchmark.catalog import EnvironmentSpec
 from cwmb.benchmark.protocols import protocol
 from cwmb.errors import CwmbError, unknown
 from cwmb.harness.records import score
@@ -43,10 +43,10 @@ def read_program(file: Path) -> Program:
 
 
 def score_program(
-    sandbox: Sandbox, env: str, file: Path, split: str, data: str | None, protocol_name: str, as_json: bool
+    sandbox: Sandbox, spec: EnvironmentSpec, file: Path, split: str, data: str | None, protocol_name: str, as_json: bool
 ) -> str:
     """Score a program on recorded transitions; returns what is printed."""
-    spec, rules_of = environment(env), protocol(protocol_name)
+    rules_of = protocol(protocol_name)
     program = read_program(file)
     truth, train, checksum = _data(spec, split, data)
     judge = Judge.of(sandbox, rules_of, spec)
@@ -143,12 +143,12 @@ def _value(value: Any) -> str:
 
 
 def plan_with_program(
-    sandbox: Sandbox, env: str, file: Path, protocol_name: str, episodes: int | None, as_json: bool
+    sandbox: Sandbox, spec: EnvironmentSpec, file: Path, protocol_name: str, episodes: int | None, as_json: bool
 ) -> str:
     """Plan with a program in the real environment; returns what is printed."""
     from cwmb.harness.planning import plan_episodes, planning
 
-    spec, rules_of = environment(env), protocol(protocol_name)
+    rules_of = protocol(protocol_name)
     program = read_program(file)
     result = planning(spec, rules_of, plan_episodes(sandbox, spec, rules_of, program, count=episodes))
     if as_json:

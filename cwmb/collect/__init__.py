@@ -43,7 +43,7 @@ def fresh(spec: EnvironmentSpec, seed: int) -> Transitions:
     simulator = make(spec)
     first = FIRST_SEED["test"] * (2 + seed)
     parts = [r.transitions for r in recordings(spec, simulator, "test", first)]
-    return concatenate([_numbered(p, i) for i, p in enumerate(_marked(spec, simulator, parts))])
+    return concatenate([_numbered(p, i) for i, p in enumerate(marked(spec, simulator, parts))])
 
 
 def collect(spec: EnvironmentSpec, split: Split, root: Path | None = None, force: bool = False) -> Collected:
@@ -64,8 +64,8 @@ def collect(spec: EnvironmentSpec, split: Split, root: Path | None = None, force
                 return Collected(spec.id, split, len(data), expected, skipped=True)
     simulator = make(spec)
     recorded = list(recordings(spec, simulator, split, FIRST_SEED[split]))
-    marked = _marked(spec, simulator, [r.transitions for r in recorded])
-    recorded = [replace(r, transitions=t) for r, t in zip(recorded, marked, strict=True)]
+    parts = marked(spec, simulator, [r.transitions for r in recorded])
+    recorded = [replace(r, transitions=t) for r, t in zip(recorded, parts, strict=True)]
     root.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".collecting-", dir=root) as staging:
         new = write(Path(staging), name, spec, simulator, recorded)
@@ -112,7 +112,7 @@ def redetermine(spec: EnvironmentSpec, split: Split, root: Path | None = None) -
     name, _ = dataset(spec, split)
     root = root or data_path("trajectories")
     folder = dataset_folder(name, root)
-    (data,) = _marked(spec, make(spec), [read(folder)])
+    (data,) = marked(spec, make(spec), [read(folder)])
     with tempfile.TemporaryDirectory(prefix=".collecting-", dir=root) as staging:
         new = Path(staging) / "new"
         shutil.copytree(folder, new)
@@ -135,7 +135,8 @@ def enter_checksum(result: Collected) -> None:
         temporary.replace(path)
 
 
-def _marked(spec: EnvironmentSpec, simulator: Simulator, parts: list[Transitions]) -> list[Transitions]:
+def marked(spec: EnvironmentSpec, simulator: Simulator, parts: list[Transitions]) -> list[Transitions]:
+    """The transitions with what is found out about them: which are determined."""
     return [replace(p, determined=determined(spec, simulator, p)) for p in parts]
 
 

@@ -94,8 +94,7 @@ def recordings(spec: EnvironmentSpec, simulator: Simulator, split: Split, first_
         yield _every_pair(simulator)
         return
     recipe = RECIPES.get(spec.id, Recipe())
-    behaviour = _mixtures(recipe, simulator) if spec.group == "discrete" else _plans(recipe, simulator, spec)
-    for level, (start, provenance) in enumerate(behaviour):
+    for level, (start, provenance) in enumerate(behaviour(spec, simulator, recipe)):
         episodes: list[Recording] = []
         while sum(len(e.transitions) for e in episodes) < recipe.transitions:
             seed = first_seed + level * SEEDS_PER_LEVEL + len(episodes)
@@ -145,6 +144,11 @@ def _ends(spec: EnvironmentSpec, simulator: Simulator, first_seed: int) -> Recor
 
 
 Start = Callable[[np.random.Generator], Policy]  # called when the simulator stands at the start of an episode
+
+
+def behaviour(spec: EnvironmentSpec, simulator: Simulator, recipe: Recipe) -> Iterator[tuple[Start, dict[str, Any]]]:
+    """The ten levels of behaviour, from random to strong, each with what is to be said of it."""
+    return _mixtures(recipe, simulator) if spec.group == "discrete" else _plans(recipe, simulator, spec)
 
 
 def _mixtures(recipe: Recipe, simulator: Simulator) -> Iterator[tuple[Start, dict[str, Any]]]:

@@ -19,9 +19,9 @@ import numpy as np
 from cwmb.benchmark import baselines as stored
 from cwmb.benchmark import trajectories
 from cwmb.benchmark.baselines import Baselines, Bounds, EnvironmentBaselines, Returns
-from cwmb.benchmark.catalog import EnvironmentSpec, environment
-from cwmb.benchmark.data import data_path
+from cwmb.benchmark.catalog import EnvironmentSpec
 from cwmb.benchmark.protocols import BenchmarkProtocol, protocol_names
+from cwmb.benchmark.suites import fingerprint
 from cwmb.harness.episodes import (
     Episode,
     episode_count,
@@ -49,52 +49,56 @@ LONG = 5.0  # CPU seconds of work that are worth being told of, and stored at on
 
 
 def measure(
-    protocol: BenchmarkProtocol, names: Sequence[str], sandbox: Sandbox, progress: Callable[[str], None]
+    protocol: BenchmarkProtocol,
+    specs: Sequence[EnvironmentSpec],
+    sandbox: Sandbox,
+    progress: Callable[[str], None],
 ) -> None:
-    """Measure what is missing of the environments named in ``results/baselines/<protocol>.json``.
+    """Measure what is missing of the environments given in their suite's ``<protocol>.json``.
 
     Bounds and random returns come first, the oracles' episodes after them: an oracle of fewer episodes than the
     protocol has is one that was not measured to the end.
     """
-    for name in names:
-        spec = environment(name)
+    for spec in specs:
         train, test = _bounds(spec, protocol, sandbox, progress)
-        _store(protocol, name, partial(replace, train=train, test=test))
+        _store(protocol, spec, partial(replace, train=train, test=test))
         random = _known_random(spec, protocol)
         if random is None:
-            progress(f"{name}: random policy, {RANDOM_EPISODES} episodes")
+            progress(f"{spec.id}: random policy, {RANDOM_EPISODES} episodes")
             random = _random(spec, protocol)
-        _store(protocol, name, partial(replace, random=random))
-    for name in names:
-        for oracle in _oracle(environment(name), protocol, stored.baselines(protocol.name).of(name).oracle):
-            _store(protocol, name, partial(replace, oracle=oracle))
+        _store(protocol, spec, partial(replace, random=random))
+    for spec in specs:
+        for oracle in _oracle(spec, protocol, stored.of_environment(spec, protocol.name).oracle):
+            _store(protocol, spec, partial(replace, oracle=oracle))
             progress(
-                f"{name}: oracle, {oracle.episodes} of {episode_count(environment(name), protocol)} episodes: "
+                f"{spec.id}: oracle, {oracle.episodes} of {episode_count(spec, protocol)} episodes: "
                 f"{oracle.mean:.6g} ± {oracle.sem:.2g}"
             )
 
 
 def _store(
-    protocol: BenchmarkProtocol, name: str, change: Callable[[EnvironmentBaselines], EnvironmentBaselines]
+    protocol: BenchmarkProtocol,
+    spec: EnvironmentSpec,
+    change: Callable[[EnvironmentBaselines], EnvironmentBaselines],
 ) -> None:
     """Change what is stored of an environment, and drop what a change of the protocol or the software made wrong.
 
     The returns of other environments stay: another process may have spent hours on them under a newer protocol.
     """
-    path = data_path("results", "baselines", f"{protocol.name}.json")
-    with locked(path.parent):
+    name, folder = spec.id, stored.folder(spec)
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder):
         stored.baselines.cache_clear()
-        known = stored.baselines(protocol.name)
+        known = stored.baselines(protocol.name, folder)
         same = known.protocol_sha256 == protocol.checksum
         environments = {n: b if same else replace(b, train=None, test=None) for n, b in known.environments.items()}
-        environments[name] = change(_valid(name, environments.get(name, EnvironmentBaselines()), protocol))
+        environments[name] = change(_valid(spec, environments.get(name, EnvironmentBaselines()), protocol))
         merged = Baselines(protocol.name, protocol.checksum, versions(), dict(sorted(environments.items())))
-        write_whole(path, _lines(merged))
+        write_whole(folder / f"{protocol.name}.json", _lines(merged))
         stored.baselines.cache_clear()
 
 
-def _valid(name: str, known: EnvironmentBaselines, protocol: BenchmarkProtocol) -> EnvironmentBaselines:
-    spec = environment(name)
+def _valid(spec: EnvironmentSpec, known: EnvironmentBaselines, protocol: BenchmarkProtocol) -> EnvironmentBaselines:
     if known.random is not None and known.random.settings != random_settings(spec, protocol):
         known = replace(known, random=None)
     if known.oracle is not None and known.oracle.settings != oracle_settings(spec, protocol):
@@ -126,7 +130,7 @@ def _bounds(
 def _known_random(spec: EnvironmentSpec, protocol: BenchmarkProtocol) -> Returns | None:
     """What this or another protocol has measured: the random policy knows nothing of a planner."""
     for name in protocol_names():
-        found = stored.baselines(name).of(spec.id).random
+        found = stored.of_environment(spec, name).random
         if found is not None and found.settings == random_settings(spec, protocol):
             return found
     return None
@@ -182,7 +186,7 @@ def _oracle(spec: EnvironmentSpec, protocol: BenchmarkProtocol, known: Returns |
 
 def random_settings(spec: EnvironmentSpec, protocol: BenchmarkProtocol) -> str:
     """What the random policy's returns depend on, as a hash."""
-    return _fingerprint({"steps": length(spec, protocol)})
+    return _fingerprint(spec, {"steps": length(spec, protocol)})
 
 
 def oracle_settings(spec: EnvironmentSpec, protocol: BenchmarkProtocol) -> str:
@@ -190,13 +194,14 @@ def oracle_settings(spec: EnvironmentSpec, protocol: BenchmarkProtocol) -> str:
     wanted = planner_spec(spec, protocol)
     revision = planner_revision(wanted)
     changed = {"revision": revision} if revision > 1 else {}
-    return _fingerprint({"planner": wanted.name, **wanted.parameters, **changed, "steps": length(spec, protocol)})
+    return _fingerprint(spec, {"planner": wanted.name, **wanted.parameters, **changed, "steps": length(spec, protocol)})
 
 
-def _fingerprint(settings: Mapping[str, Any]) -> str:
-    """SHA-256 of settings and of the software that computes the dynamics."""
+def _fingerprint(spec: EnvironmentSpec, settings: Mapping[str, Any]) -> str:
+    """SHA-256 of settings, of the software that computes the dynamics, and of a world's constants."""
     software = {package: versions()[package] for package in DYNAMICS}
-    return hashlib.sha256(dumps({**settings, **software}).encode()).hexdigest()
+    world = {"world": fingerprint(spec)} if spec.world else {}
+    return hashlib.sha256(dumps({**settings, **software, **world}).encode()).hexdigest()
 
 
 def oracle_episode(spec: EnvironmentSpec, protocol: BenchmarkProtocol, index: int) -> Episode:

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from threading import Event
 
-from cwmb.benchmark.baselines import Returns, baselines
+from cwmb.benchmark.baselines import Returns, of_environment
 from cwmb.benchmark.catalog import EnvironmentSpec
 from cwmb.benchmark.protocols import BenchmarkProtocol
 from cwmb.harness.episodes import (
@@ -141,7 +141,7 @@ def planning(spec: EnvironmentSpec, protocol: BenchmarkProtocol, episodes: Seque
     The oracle is represented by the same episodes, if it has them, so that a perfect deterministic program gets
     exactly 1.
     """
-    known = baselines(protocol.name).of(spec.id)
+    known = of_environment(spec, protocol.name)
     loaded = any(e.model_steps for e in episodes)
     returns = [e.total for e in episodes] if loaded else []
     if loaded:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
-from cwmb.benchmark import descriptions
 from cwmb.benchmark.catalog import EnvironmentSpec
+from cwmb.benchmark.suites import ORIGINAL, told_sha256
 from cwmb.conversion import convert
 from cwmb.errors import CwmbError
 from cwmb.harness import provenance
@@ -153,7 +153,7 @@ class Record:
     why the search ended. train is measured on what the strategy saw, test on what it did not. answers: calls by what
     became of them (``program``; ``departs``, a program that does not start with the lines given; or a failure's kind);
     prompts: calls by kind of prompt. limit: which budget ended a search that stopped for one (the scores are then those
-    of what it had found by then).
+    of what it had found by then). suite, world_seed: which worlds; the originals have no seed.
     """
 
     schema: int
@@ -182,6 +182,8 @@ class Record:
     failure: Failure | None
     provenance: Provenance
     limit: Limit | None = None
+    suite: str = ORIGINAL
+    world_seed: Count | None = None
 
     @property
     def cell(self) -> Cell:
@@ -216,6 +218,8 @@ def record(setup: Setup, spec: EnvironmentSpec, seed: int, meter: Meter, outcome
         # Also where the answers are replayed from a ledger.
         simulated=any(a.reply.model == SIMULATED for a in asked) or setup.provider.name.split(":")[0] == SIMULATED,
         environment=spec.id,
+        suite=spec.world.suite if spec.world else ORIGINAL,
+        world_seed=spec.world.seed if spec.world else None,
         group=spec.group,
         seed=seed,
         protocol=setup.protocol.name,
@@ -256,7 +260,7 @@ def _provenance(setup: Setup, spec: EnvironmentSpec, asked: Sequence[Asked]) -> 
         protocol_sha256=setup.protocol.checksum,
         train_sha256=spec.dataset.train_sha256,
         test_sha256=spec.dataset.test_sha256,
-        description_sha256=descriptions.checksum(spec.id, setup.descriptions),
+        description_sha256=told_sha256(spec, setup.descriptions),
         prompts_sha256=prompts.checksum(),
         strategy_package=setup.strategy_package,
         sampling=asdict(setup.protocol.sampling),

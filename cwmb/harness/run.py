@@ -19,6 +19,7 @@ import msgspec
 
 from cwmb.benchmark.catalog import environment, environment_ids
 from cwmb.benchmark.protocols import BenchmarkProtocol
+from cwmb.benchmark.suites import ORIGINAL, Worlds
 from cwmb.conversion import convert
 from cwmb.errors import CwmbError, LedgerError
 from cwmb.harness.files import dumps, make_folder, remove_temporary, storage_error, write_whole
@@ -42,12 +43,15 @@ class Configuration:
     budget: Budget
     descriptions: str
     max_new_tokens: int | None = None  # of an answer, where it is not the protocol's
+    suite: str = ORIGINAL
+    world_seed: int | None = None  # of a suite whose worlds are drawn
 
     @property
     def folder_name(self) -> str:
         """What the run's folder is called unless somebody says otherwise."""
         model = "".join(c if c.isalnum() or c in "._" else "_" for c in self.model)
-        return f"{self.strategy}-{model}-{self.protocol}"
+        drawn = "" if self.suite == ORIGINAL else f"-{Worlds(self.suite, self.world_seed).label}"
+        return f"{self.strategy}-{model}-{self.protocol}{drawn}"
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from statistics import mode
 
 import numpy as np
 
-from cwmb.benchmark.baselines import baselines
+from cwmb.benchmark.baselines import of_environment
 from cwmb.benchmark.trajectories import dataset
 from cwmb.harness.metering import source_of
 from cwmb.harness.records import Anytime, Score
@@ -21,7 +21,7 @@ def score(job: Job, program: Program | None, split: Split) -> Score:
     """The score of a program on a split; of none, that of saying nothing."""
     truth, rules = job.data[split], job.judge.rules
     floor = evaluate(truth, persistence(truth, job.data["train"], rules), rules).accuracy
-    bounds = getattr(baselines(job.setup.protocol.name).of(job.spec.id), split)
+    bounds = getattr(of_environment(job.spec, job.setup.protocol.name), split)
     ceiling = bounds.ceiling if bounds and bounds.data_sha256 == dataset(job.spec, split)[1] else None
     if program is None:
         nothing = Evaluation(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, len(truth), _why_none(job), precision=0.0)

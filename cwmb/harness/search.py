@@ -7,7 +7,8 @@ import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
-from cwmb.benchmark.descriptions import contract, description
+from cwmb.benchmark.descriptions import contract
+from cwmb.benchmark.suites import told
 from cwmb.errors import BudgetExhausted, CwmbError
 from cwmb.harness.files import write_whole
 from cwmb.harness.metering import Meter, MeteredEvaluate, MeteredModel, SearchOver
@@ -34,7 +35,7 @@ def search(job: Job, strategy: Strategy) -> Found:
     evaluate = MeteredEvaluate(lambda *asked: training_score(job, *asked), job.ledger, meter)
     task = Task(
         environment=job.spec.id,
-        description=description(job.spec.id, setup.descriptions),
+        description=told(job.spec, setup.descriptions),
         contract=contract(),
         observation_space=job.judge.observation_space,
         action_space=job.judge.action_space,

@@ -12,6 +12,7 @@ import numpy as np
 
 from cwmb.benchmark.catalog import EnvironmentSpec
 from cwmb.benchmark.protocols import BenchmarkProtocol
+from cwmb.benchmark.suites import ORIGINALS, Worlds
 from cwmb.harness.cores import Cores
 from cwmb.harness.ledger import Ledger
 from cwmb.harness.metering import Budget, Interrupted, Meter
@@ -26,7 +27,7 @@ from cwmb.types import Program, Provider, Split, Strategy, Transitions
 class Assignment:
     """What all cells of a run are to do, wherever they run.
 
-    strategy: makes a fresh one for each cell; budget: of one cell.
+    strategy: makes a fresh one for each cell; budget: of one cell; worlds: the environments of which suite.
     """
 
     strategy_name: str
@@ -37,6 +38,7 @@ class Assignment:
     protocol: BenchmarkProtocol
     budget: Budget
     descriptions: str
+    worlds: Worlds = field(default=ORIGINALS, kw_only=True)
 
 
 @dataclass(frozen=True)

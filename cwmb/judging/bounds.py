@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from cwmb.benchmark.baselines import Bounds, baselines
+from cwmb.benchmark.baselines import Bounds, baselines, folder
 from cwmb.benchmark.catalog import EnvironmentSpec
 from cwmb.judging.judge import Judge
 from cwmb.judging.scoring import evaluate, most_common, persistence
-from cwmb.reference import program
+from cwmb.reference import program_of
 from cwmb.seeds import Purpose, generator
 from cwmb.types import OK, Predictions, Transitions
 from cwmb.worlds.simulator import Simulator
@@ -30,7 +30,7 @@ def bounds(
 
     simulator: makes the real environment, which is needed only then.
     """
-    stored = baselines(judge.protocol.name)
+    stored = baselines(judge.protocol.name, folder(spec))
     if data_sha256 and stored.protocol_sha256 == judge.protocol.checksum:
         for known in (stored.of(spec.id).train, stored.of(spec.id).test):
             if known is not None and known.data_sha256 == data_sha256:
@@ -53,7 +53,8 @@ def measure(
 
     restored = accuracy(restored_predictions(simulator, truth))
     modal = accuracy(modal_predictions(simulator, truth, spec)) if spec.stochastic else None
-    reference = accuracy(judge.predict(program(spec.id), truth))
+    program = program_of(spec)
+    reference = accuracy(judge.predict(program, truth)) if program else None
     return Bounds(
         data_sha256=data_sha256,
         n=len(truth),
@@ -61,7 +62,7 @@ def measure(
         restored=restored,
         modal=modal,
         reference=reference,
-        ceiling=max(restored, reference, modal or 0.0),
+        ceiling=max(restored, reference or 0.0, modal or 0.0),
     )
 
 

@@ -8,12 +8,18 @@ import numpy as np
 class Environment:
     DT = 0.2
     GRAVITY = 9.8
-    MASS = 1.0  # of each link
+    MASS_1 = 1.0  # of the upper link
+    MASS_2 = 1.0  # of the lower link
     LENGTH = 1.0  # of the upper link
-    CENTRE = 0.5  # of mass, from a link's upper end
+    CENTRE_1 = 0.5  # of mass, from the upper link's upper end
+    CENTRE_2 = 0.5  # of mass, from the lower link's upper end
     INERTIA = 1.0  # of each link about its centre
     MAX_SPEED_1 = 4 * math.pi
     MAX_SPEED_2 = 9 * math.pi
+    TORQUE = 1.0
+    GOAL_HEIGHT = 1.0
+    REWARD = -1.0
+    GOAL_REWARD = 0.0
 
     def __init__(self):
         self.state = (0.0, 0.0, 0.0, 0.0)
@@ -23,12 +29,13 @@ class Environment:
         self.state = (math.atan2(sin1, cos1), math.atan2(sin2, cos2), speed1, speed2)
 
     def accelerations(self, angle1, angle2, speed1, speed2, torque):
-        m, length, c = self.MASS, self.LENGTH, self.CENTRE
+        length, m, c = self.LENGTH, self.MASS_2, self.CENTRE_2
+        upper = self.MASS_1 * self.CENTRE_1
         cosine, sine = math.cos(angle2), math.sin(angle2)
-        d1 = m * c**2 + m * (length**2 + c**2 + 2 * length * c * cosine) + 2 * self.INERTIA
+        d1 = upper * self.CENTRE_1 + m * (length**2 + c**2 + 2 * length * c * cosine) + 2 * self.INERTIA
         d2 = m * (c**2 + length * c * cosine) + self.INERTIA
         gravity2 = m * c * self.GRAVITY * math.sin(angle1 + angle2)
-        gravity1 = (m * c + m * length) * self.GRAVITY * math.sin(angle1) + gravity2
+        gravity1 = (upper + m * length) * self.GRAVITY * math.sin(angle1) + gravity2
         bias = gravity1 - m * length * c * sine * (speed2**2 + 2 * speed1 * speed2)
         drive = torque + d2 / d1 * bias - m * length * c * speed1**2 * sine - gravity2
         acc2 = drive / (m * c**2 + self.INERTIA - d2**2 / d1)
@@ -36,7 +43,7 @@ class Environment:
         return acc1, acc2
 
     def step(self, action):
-        torque = float(action - 1)
+        torque = (action - 1) * self.TORQUE
         a, b, u, v = self.state
         h = self.DT
         p1, q1 = self.accelerations(a, b, u, v, torque)
@@ -53,9 +60,9 @@ class Environment:
         u = min(max(u, -self.MAX_SPEED_1), self.MAX_SPEED_1)
         v = min(max(v, -self.MAX_SPEED_2), self.MAX_SPEED_2)
         self.state = (a, b, u, v)
-        done = -math.cos(a) - math.cos(a + b) > 1.0
+        done = -math.cos(a) - math.cos(a + b) > self.GOAL_HEIGHT
         observation = np.array([math.cos(a), math.sin(a), math.cos(b), math.sin(b), u, v])
-        return observation, 0.0 if done else -1.0, done
+        return observation, self.GOAL_REWARD if done else self.REWARD, done
 
     def wrap(self, angle):
         return (angle + math.pi) % (2 * math.pi) - math.pi

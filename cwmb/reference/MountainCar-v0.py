@@ -6,11 +6,15 @@ import numpy as np
 
 
 class Environment:
-    LEFT, RIGHT = -1.2, 0.6
+    LEFT = -1.2
+    RIGHT = 0.6
     MAX_SPEED = 0.07
     GOAL = 0.5
+    GOAL_VELOCITY = 0.0
     FORCE = 0.001
     GRAVITY = 0.0025
+    REWARD = -1.0
+    GOAL_REWARD = -1.0
 
     def __init__(self):
         self.position = 0.0
@@ -28,5 +32,5 @@ class Environment:
         if position == self.LEFT and velocity < 0:
             velocity = 0.0
         self.position, self.velocity = position, velocity
-        done = position >= self.GOAL and velocity >= 0
-        return np.array([position, velocity]), -1.0, done
+        done = position >= self.GOAL and velocity >= self.GOAL_VELOCITY
+        return np.array([position, velocity]), self.GOAL_REWARD if done else self.REWARD, done

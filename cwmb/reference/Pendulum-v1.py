@@ -12,6 +12,9 @@ class Environment:
     DT = 0.05
     MAX_SPEED = 8.0
     MAX_TORQUE = 2.0
+    ANGLE_WEIGHT = 1.0
+    VELOCITY_WEIGHT = 0.1
+    TORQUE_WEIGHT = 0.001
 
     def __init__(self):
         self.angle = 0.0
@@ -24,7 +27,7 @@ class Environment:
     def step(self, action):
         torque = min(max(float(action[0]), -self.MAX_TORQUE), self.MAX_TORQUE)
         error = (self.angle + math.pi) % (2 * math.pi) - math.pi
-        cost = error**2 + 0.1 * self.speed**2 + 0.001 * torque**2
+        cost = self.ANGLE_WEIGHT * error**2 + self.VELOCITY_WEIGHT * self.speed**2 + self.TORQUE_WEIGHT * torque**2
         pull = 3 * self.GRAVITY / (2 * self.LENGTH) * math.sin(self.angle)
         drive = 3.0 / (self.MASS * self.LENGTH**2) * torque
         self.speed = self.speed + (pull + drive) * self.DT

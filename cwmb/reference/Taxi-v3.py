@@ -6,6 +6,9 @@ class Environment:
     STANDS = ((0, 0), (0, 4), (4, 0), (4, 3))
     IN_TAXI = 4
     WALLS = ((0, 1), (1, 1), (3, 0), (4, 0), (3, 2), (4, 2))  # cells with a wall on their eastern side
+    STEP_REWARD = -1.0
+    ILLEGAL_REWARD = -10.0
+    DELIVERY_REWARD = 20.0
 
     def __init__(self):
         self.set_state(0)
@@ -19,7 +22,7 @@ class Environment:
         return ((self.row * self.SIZE + self.column) * 5 + self.passenger) * 4 + self.destination
 
     def step(self, action):
-        reward, done = -1.0, False
+        reward, done = self.STEP_REWARD, False
         here = (self.row, self.column)
         if action == 0:  # south
             self.row = min(self.row + 1, self.SIZE - 1)
@@ -35,12 +38,12 @@ class Environment:
             if self.passenger != self.IN_TAXI and here == self.STANDS[self.passenger]:
                 self.passenger = self.IN_TAXI
             else:
-                reward = -10.0
+                reward = self.ILLEGAL_REWARD
         elif self.passenger == self.IN_TAXI and here == self.STANDS[self.destination]:
             self.passenger = self.destination
-            reward, done = 20.0, True
+            reward, done = self.DELIVERY_REWARD, True
         elif self.passenger == self.IN_TAXI and here in self.STANDS:
             self.passenger = self.STANDS.index(here)
         else:
-            reward = -10.0
+            reward = self.ILLEGAL_REWARD
         return self.observe(), reward, done

@@ -1,7 +1,8 @@
 """Reference world models: hand-written programs under the contract of a candidate, one source per environment.
 
 They are sources, read as text (those of robots are put together from parts, see ``cwmb.reference.assembly``) and run in
-the sandbox like any candidate.
+the sandbox like any candidate. Those of classic control and toy text have class constants, in whose place those of
+another world can stand.
 """
 
 from __future__ import annotations
@@ -9,9 +10,13 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
+from cwmb.benchmark.catalog import EnvironmentSpec
 from cwmb.errors import unknown
-from cwmb.reference.assembly import assemble, assembled, constants
+from cwmb.reference.assembly import assemble, assembled
+from cwmb.reference.assembly import constants as shipped_constants
+from cwmb.reference.substitution import with_constants
 from cwmb.types import Program
+from cwmb.worlds.constants import constants
 
 _FOLDER = Path(__file__).parent
 
@@ -32,8 +37,23 @@ def program(environment: str) -> Program:
     if environment not in environments():
         raise unknown("reference program", environment, environments())
     if environment in assembled():
-        return assemble(environment, constants(environment))
+        return assemble(environment, shipped_constants(environment))
     return Program((_FOLDER / f"{environment}.py").read_text(encoding="utf-8"))
+
+
+def program_of(spec: EnvironmentSpec) -> Program | None:
+    """The reference program of an environment of any suite; None where it has no constants to put a world's for.
+
+    Raises:
+        CwmbError: there is none, or it lacks a constant that the world has.
+    """
+    original = program(spec.id)
+    if spec.world is None:
+        return original
+    if not all(c.program for c in constants(spec.id)):
+        return None
+    values = {c.program: spec.world.constants[c.name] for c in constants(spec.id)}
+    return Program(with_constants(original.source, values))
 
 
 @cache

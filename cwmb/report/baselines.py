@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from cwmb.benchmark.baselines import Bounds, EnvironmentBaselines, Returns, baselines
+from cwmb.benchmark.baselines import Bounds, EnvironmentBaselines, Returns, baselines, of_environment
 from cwmb.benchmark.catalog import environment, environment_ids
 from cwmb.benchmark.protocols import protocol
+from cwmb.benchmark.suites import ORIGINALS, Worlds
 from cwmb.harness.episodes import episode_count, normalise
 from cwmb.judging.scoring import skill
 from cwmb.report.table import Column, Estimate, Table, Value, estimate
@@ -29,12 +30,13 @@ COLUMNS = (
 )
 
 
-def baseline_table(protocol_name: str) -> Table:
+def baseline_table(protocol_name: str, worlds: Worlds = ORIGINALS) -> Table:
     """The stored baselines of a protocol: accuracies on the test set (in CSV and JSON on train too) and returns."""
-    rules, known = protocol(protocol_name), baselines(protocol_name)
+    rules = protocol(protocol_name)
     rows, unfinished = [], []
-    for name in environment_ids():
-        found = known.of(name)
+    for name in worlds.ids:
+        spec = worlds.environment(name)
+        found = of_environment(spec, protocol_name)
         rows.append(
             (
                 name,
@@ -44,18 +46,20 @@ def baseline_table(protocol_name: str) -> Table:
                 *_returns(found),
             )
         )
-        asked = episode_count(environment(name), rules)
+        asked = episode_count(spec, rules)
         if found.oracle is None or found.oracle.episodes < asked:
             unfinished.append(f"{name} {found.oracle.episodes if found.oracle else 0} of {asked}")
-    notes = low_ceilings(protocol_name) + fewer_episodes(protocol_name)
+    originals = worlds == ORIGINALS
+    of_suite = "" if originals else f", suite {worlds.label}"
+    notes = low_ceilings(protocol_name) + fewer_episodes(protocol_name) if originals else ()
     if unfinished:
         notes += (f"Oracles that were not measured to the end: {', '.join(unfinished)} episodes.",)
     return Table(
         f"baselines-{protocol_name}",
-        f"Baselines of protocol {protocol_name}. Accuracies on the test set. Floor: the program that says nothing "
-        "changes. Simulator: the true one, restored from the observation. Ceiling: the best of simulator, reference "
-        "program and modal guess. Random, oracle: returns ± one standard error. Error of 1: the standard error that "
-        "the normalised return of a program as good as the oracle would have. CPU hours: of both returns.",
+        f"Baselines of protocol {protocol_name}{of_suite}. Accuracies on the test set. Floor: the program that says "
+        "nothing changes. Simulator: the true one, restored from the observation. Ceiling: the best of simulator, "
+        "reference program and modal guess. Random, oracle: returns ± one standard error. Error of 1: the standard "
+        "error that the normalised return of a program as good as the oracle would have. CPU hours: of both returns.",
         COLUMNS,
         tuple(rows),
         notes,
@@ -80,7 +84,7 @@ def fewer_episodes(protocol_name: str) -> tuple[str, ...]:
 def _accuracies(found: Bounds | None) -> tuple[Value, ...]:
     if found is None:
         return (None,) * 5
-    share = skill(found.reference, found.floor, found.ceiling)
+    share = None if found.reference is None else skill(found.reference, found.floor, found.ceiling)
     return found.floor, found.ceiling, found.restored, found.reference, share
 
 

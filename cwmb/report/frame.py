@@ -35,6 +35,7 @@ TEXT = {
     "protocol": "its name",
     "protocol_sha256": "its file's checksum",
     "descriptions": "the description set",
+    "suite": "the suite of environments",
     "state": "done, failed or infrastructure",
     "stop": "why the search ended",
     "limit": "which budget ended the search",
@@ -130,8 +131,8 @@ def read_runs(paths: Sequence[Path]) -> list[Run]:
     """The runs in these folders or records files, refused where their figures cannot stand in one table.
 
     Raises:
-        CwmbError: no path is given, one holds no records, or runs differ in protocol, data or descriptions, or hold
-            the same cell twice.
+        CwmbError: no path is given, one holds no records, or runs differ in suite, protocol, data or descriptions, or
+            hold the same cell twice.
     """
     if not paths:
         raise CwmbError("no run is named: name a run's folder, such as runs/gif_mcts-simulated-quick")
@@ -200,6 +201,8 @@ def _refuse_mixtures(runs: Sequence[Run]) -> None:
 
 def _comparable(record: Record) -> Iterator[tuple[str, str, str]]:
     p = record.provenance
+    yield "suite", "", record.suite
+    yield "seed of the worlds", "", "" if record.world_seed is None else str(record.world_seed)
     yield "protocol", "", record.protocol
     yield "description set", "", record.descriptions
     yield "checksum of protocol", record.protocol, p.protocol_sha256
@@ -250,6 +253,7 @@ def _common(run: Run, record: Record) -> dict[str, Any]:
         "protocol": record.protocol,
         "protocol_sha256": p.protocol_sha256,
         "descriptions": record.descriptions,
+        "suite": record.suite,
         "state": record.state,
         "stop": record.stop,
         "limit": record.limit,

@@ -24,6 +24,7 @@ import msgspec
 
 from cwmb.benchmark.catalog import environment
 from cwmb.benchmark.protocols import BenchmarkProtocol, protocol
+from cwmb.benchmark.suites import ORIGINAL
 from cwmb.conversion import convert
 from cwmb.errors import CwmbError, LedgerError
 from cwmb.harness.episodes import Episode
@@ -326,6 +327,8 @@ def _check_lines(name: str, data: bytes) -> None:
 def _run(root: Path, number: int, entry: RunEntry) -> BundleRun:
     """Read a run and check that its records are those of its configuration and of this version's data."""
     where, chosen = f"run {number}", entry.configuration
+    if chosen.suite != ORIGINAL:
+        _refuse(f"{where} is on suite {_shown(chosen.suite)}: the leaderboard is of {ORIGINAL} alone")
     rules = protocol(chosen.protocol)
     if chosen.protocol_sha256 != rules.checksum:
         raise OtherVersion(
@@ -365,6 +368,8 @@ def _check_record(where: str, run: BundleRun, record: Record) -> None:
         "options": (record.options, chosen.options),
         "model": (record.model, chosen.model),
         "protocol": (record.protocol, chosen.protocol),
+        "suite": (record.suite, chosen.suite),
+        "world seed": (record.world_seed, chosen.world_seed),
         "description set": (record.descriptions, chosen.descriptions),
         "budget": (record.budget, chosen.budget.calls),
         "custom": (record.custom, is_custom(chosen, run.entry.extent, run.protocol)),

@@ -13,6 +13,7 @@ from gymnasium.envs.registration import load_env_creator
 
 from cwmb.benchmark.catalog import EnvironmentSpec
 from cwmb.types import Floats, Space
+from cwmb.worlds.constants import Constant, Values, constants
 from cwmb.worlds.simulator import Snapshot
 
 
@@ -24,13 +25,18 @@ class GymnasiumSimulator:
     version than the one that the benchmark is defined on.
 
     state_attributes: the attributes of the environment that its next steps depend on.
+    variant: the class that has all constants as attributes, which worlds of other suites are made with.
     """
 
     state_attributes: ClassVar[Sequence[str]] = ()
+    variant: ClassVar[Any] = None
 
     def __init__(self, spec: EnvironmentSpec) -> None:
         registered = gymnasium.spec(spec.gymnasium_id)
-        self.env: Any = self._build(registered.entry_point, {**registered.kwargs, **spec.kwargs})
+        entry_point = registered.entry_point if spec.world is None else self.variant or registered.entry_point
+        self.env: Any = self._build(entry_point, {**registered.kwargs, **spec.kwargs})
+        if spec.world is not None:
+            self._apply(constants(spec.id), spec.world.constants)
         self.observation_space = _space(self.env.observation_space)
         self.action_space = _space(self.env.action_space)
         self._time_limit = registered.max_episode_steps
@@ -40,6 +46,12 @@ class GymnasiumSimulator:
     def _build(self, entry_point: Any, kwargs: dict[str, Any]) -> Any:
         creator = entry_point if callable(entry_point) else load_env_creator(entry_point)
         return creator(**kwargs)
+
+    def _apply(self, varying: Sequence[Constant], values: Values) -> None:
+        """Put a world's constants into the environment."""
+        for constant in varying:
+            setattr(self.env, constant.field, values[constant.name])
+        self.env.configure()
 
     def reset(self, seed: int | None = None) -> Floats:
         """Start an episode as ``gymnasium``'s reset does; returns the first observation [D]."""

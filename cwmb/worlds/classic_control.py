@@ -8,13 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cwmb.types import Floats
+from cwmb.worlds import variants
 from cwmb.worlds.base import GymnasiumSimulator
 from cwmb.worlds.simulator import Snapshot
+
+WEIGHTS = ("angle_weight", "velocity_weight", "torque_weight")  # of Pendulum's reward
 
 
 class CartPole(GymnasiumSimulator):
     """CartPole: the observation is the state."""
 
+    variant = variants.CartPole
     state_attributes = ("state", "steps_beyond_terminated")
 
     def _restore(self, observation: Floats) -> None:
@@ -25,6 +29,7 @@ class CartPole(GymnasiumSimulator):
 class MountainCar(GymnasiumSimulator):
     """MountainCar: the observation is the state."""
 
+    variant = variants.MountainCar
     state_attributes = ("state",)
 
     def _restore(self, observation: Floats) -> None:
@@ -34,6 +39,7 @@ class MountainCar(GymnasiumSimulator):
 class Acrobot(GymnasiumSimulator):
     """Acrobot: the observation is (cos θ1, sin θ1, cos θ2, sin θ2, θ1', θ2')."""
 
+    variant = variants.Acrobot
     state_attributes = ("state",)
 
     def _restore(self, observation: Floats) -> None:
@@ -44,6 +50,7 @@ class Acrobot(GymnasiumSimulator):
 class Pendulum(GymnasiumSimulator):
     """Pendulum: the observation is (cos θ, sin θ, θ')."""
 
+    variant = variants.Pendulum
     state_attributes = ("state",)
 
     def _restore(self, observation: Floats) -> None:
@@ -53,13 +60,14 @@ class Pendulum(GymnasiumSimulator):
     def returns(self, snapshot: Snapshot, actions: Floats) -> Floats:
         """Sums of rewards [K] of K open-loop plans [K, H, 1], all plans at once, equal to stepping to the last bit."""
         self.load(snapshot)
-        env = self.env
+        env, weights = self.env, [getattr(self.env, name, getattr(variants.Pendulum, name)) for name in WEIGHTS]
         angle, velocity = (np.full(len(actions), x) for x in env.state)
         torques = np.clip(np.asarray(actions, dtype=np.float32)[..., 0], -env.max_torque, env.max_torque)
         totals = np.zeros(len(actions))
         for torque in torques.T:
             deviation = (angle + np.pi) % (2 * np.pi) - np.pi
-            totals -= _squares(deviation) + 0.1 * _squares(velocity) + 0.001 * _squares(torque)
+            squares = map(_squares, (deviation, velocity, torque))
+            totals -= sum(weight * square for weight, square in zip(weights, squares, strict=True))
             gravity, push = 3 * env.g / (2 * env.l) * np.sin(angle), 3.0 / (env.m * env.l**2) * torque
             velocity = np.clip(velocity + (gravity + push) * env.dt, -env.max_speed, env.max_speed)
             angle = angle + velocity * env.dt

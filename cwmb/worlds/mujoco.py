@@ -7,7 +7,7 @@ and steps MuJoCo itself. What it needs to know of an environment are its reward 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
 
@@ -22,6 +22,8 @@ from cwmb.benchmark.catalog import EnvironmentSpec
 from cwmb.machine import cores
 from cwmb.types import Floats
 from cwmb.worlds.base import GymnasiumSimulator
+from cwmb.worlds.constants import Constant, Values
+from cwmb.worlds.fields import put
 from cwmb.worlds.simulator import Snapshot
 
 # All that the dynamics depend on, the solver's warm start included.
@@ -44,12 +46,26 @@ class MujocoSimulator(GymnasiumSimulator):
 
     def __init__(self, spec: EnvironmentSpec) -> None:
         self._spare: list[Any] = []  # simulation data of the threads
+        self._reward_scale = 1.0  # of a world whose reward has no weights
         super().__init__(spec)
 
     def _build(self, entry_point: Any, kwargs: dict[str, Any]) -> Any:
         env = super()._build(entry_point, kwargs)
         use_mujoco_2_slide_weights(env.model)
         return env
+
+    def _apply(self, varying: Sequence[Constant], values: Values) -> None:
+        for constant in varying:
+            put(self.env, constant.field, values[constant.name])
+        # On data of its own: the environment's are at its start, which it is made with.
+        mujoco.mj_setConst(self.env.model, mujoco.MjData(self.env.model))
+        use_mujoco_2_slide_weights(self.env.model)
+        self._reward_scale = getattr(self.env, "reward_scale", 1.0)
+
+    def step(self, action: Floats) -> tuple[Floats, float, bool, bool]:
+        """Returns (observation [D], reward, terminated, truncated) after an action [A]."""
+        observation, reward, terminated, truncated = super().step(action)
+        return observation, reward * self._reward_scale, terminated, truncated
 
     def _restore(self, observation: Floats) -> None:
         mujoco.mj_resetData(self.env.model, self.env.data)
@@ -115,7 +131,7 @@ class MujocoSimulator(GymnasiumSimulator):
                 record[steps] = view
             if ended():
                 break
-        rewards = self._rewards(controls[:steps], *(record[: steps + 1] for record in records))
+        rewards = self._rewards(controls[:steps], *(record[: steps + 1] for record in records)) * self._reward_scale
         return float(np.cumsum(rewards)[-1])  # added in the order of time, as a caller of step adds them
 
     def _measured(self, data: Any) -> tuple[Floats, ...]:

@@ -9,8 +9,11 @@ import numpy as np
 from gymnasium.envs.toy_text import blackjack
 
 from cwmb.types import Floats
+from cwmb.worlds import variants
 from cwmb.worlds.base import GymnasiumSimulator
 from cwmb.worlds.simulator import Snapshot
+
+ACE_BONUS = 10  # points that a usable ace counts beyond its 1
 
 
 class _Table(GymnasiumSimulator):
@@ -26,10 +29,13 @@ class _Table(GymnasiumSimulator):
 class CliffWalking(_Table):
     """CliffWalking: the observation is 12 · row + column."""
 
+    variant = variants.CliffWalking
+
 
 class Taxi(_Table):
     """Taxi: the observation encodes taxi, passenger and destination; dry and with a steady passenger."""
 
+    variant = variants.Taxi
     state_attributes = ("s", "lastaction", "fickle_step")
 
     def _restore(self, observation: Floats) -> None:
@@ -40,6 +46,7 @@ class Taxi(_Table):
 class Blackjack(GymnasiumSimulator):
     """Blackjack, an infinite deck: the dealer's hole card and all further cards are hidden from the player."""
 
+    variant = variants.Blackjack
     state_attributes = ("player", "dealer")
 
     def _restore(self, observation: Floats) -> None:
@@ -48,8 +55,9 @@ class Blackjack(GymnasiumSimulator):
         A soft 21 may be a natural or have been drawn to, and what it is worth differs: a fair coin decides.
         """
         total, dealer, ace = (int(x) for x in observation)
-        self.env.player = _soft_hand(total, self.env.np_random) if ace else _hard_hand(total)
-        self.env.dealer = [dealer, _card(self.env.np_random)]
+        bonus, naturals = getattr(self.env, "ace_bonus", ACE_BONUS), getattr(self.env, "natural_wins", True)
+        self.env.player = _soft_hand(total - bonus, naturals, self.env.np_random) if ace else _hard_hand(total)
+        self.env.dealer = [dealer, self._card(self.env.np_random)]
 
     def load(self, snapshot: Snapshot, rng: np.random.Generator | None = None) -> None:
         """Return to a snapshot.
@@ -61,23 +69,20 @@ class Blackjack(GymnasiumSimulator):
         super().load(snapshot)
         if rng is not None:
             self.env.np_random = rng
-            self.env.dealer = [self.env.dealer[0], _card(rng)]
+            self.env.dealer = [self.env.dealer[0], self._card(rng)]
+
+    def _card(self, rng: np.random.Generator) -> int:
+        draw = getattr(self.env, "card", blackjack.draw_card)
+        return int(draw(rng))
 
 
-def _card(rng: np.random.Generator) -> int:
-    return int(blackjack.draw_card(rng))  # type: ignore[no-untyped-call]
-
-
-def _soft_hand(total: int, rng: np.random.Generator) -> list[int]:
-    """Cards of a total of 12 to 21 with an ace that counts 11: two of them, or three for half of the 21s."""
-    if total == 21 and rng.random() < 0.5:
+def _soft_hand(points: int, naturals: bool, rng: np.random.Generator) -> list[int]:
+    """Cards with an ace that count so much without its bonus: two, or three for half of what may be a natural."""
+    if points == 11 and naturals and rng.random() < 0.5:
         return [1, 5, 5]
-    return [1, total - 11]
+    return [1, points - 1]
 
 
 def _hard_hand(total: int) -> list[int]:
-    """Cards of a total (at least 4) without a usable ace: a one can only be left over at 13 or above."""
-    hand = [2]
-    while (rest := total - sum(hand)) > 0:
-        hand.append(min(10, rest))
-    return hand
+    """Cards of a total (at least 4) without an ace."""
+    return [2, total - 2]

@@ -28,7 +28,6 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     def elsewhere(*parts: str) -> Path:
         return tmp_path.joinpath(*parts) if parts[0] == "results" else data_path(*parts)
 
-    monkeypatch.setattr(measuring, "data_path", elsewhere)
     monkeypatch.setattr(stored, "data_path", elsewhere)
     stored.baselines.cache_clear()
     yield
@@ -36,9 +35,9 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def test_it_goes_on_with_the_next_episode(sandbox: Sandbox) -> None:
-    measure(RULES, ["CliffWalking-v0"], sandbox, lambda _: None)
+    measure(RULES, [environment("CliffWalking-v0")], sandbox, lambda _: None)
     first = stored.baselines("quick").of("CliffWalking-v0")
-    measure(replace(RULES, episodes=3), ["CliffWalking-v0"], sandbox, lambda _: None)
+    measure(replace(RULES, episodes=3), [environment("CliffWalking-v0")], sandbox, lambda _: None)
     second = stored.baselines("quick").of("CliffWalking-v0")
     assert first.oracle is not None
     assert second.oracle is not None
@@ -50,9 +49,9 @@ def test_it_goes_on_with_the_next_episode(sandbox: Sandbox) -> None:
 
 def test_another_planner_costs_only_the_returns_of_the_environments_measured_with_it(sandbox: Sandbox) -> None:
     changed = replace(RULES, checksum="another", discrete=PlannerSpec("mcts", {"simulations": 3}))
-    measure(RULES, ["CliffWalking-v0", "Blackjack-v1"], sandbox, lambda _: None)
+    measure(RULES, [environment("CliffWalking-v0"), environment("Blackjack-v1")], sandbox, lambda _: None)
     before = stored.baselines("quick")
-    measure(changed, ["Blackjack-v1"], sandbox, lambda _: None)
+    measure(changed, [environment("Blackjack-v1")], sandbox, lambda _: None)
     after = stored.baselines("quick")
     kept, new = after.of("CliffWalking-v0"), after.of("Blackjack-v1")
     assert (kept.random, kept.oracle) == (before.of("CliffWalking-v0").random, before.of("CliffWalking-v0").oracle)

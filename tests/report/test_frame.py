@@ -96,6 +96,17 @@ def test_what_is_not_comparable_is_refused(tmp_path, what):
         read_runs([first, second])
 
 
+def test_suites_and_draws_of_worlds_do_not_mix(tmp_path):
+    first = a_run(tmp_path / "first", [a_record(suite="hidden", world_seed=0)])
+    other = a_run(tmp_path / "other", [a_record(seed=1)])
+    redrawn = a_run(tmp_path / "redrawn", [a_record(seed=1, suite="hidden", world_seed=1)])
+    with pytest.raises(CwmbError, match=r"^suite differs: 'hidden' in .*'cwmb18' in"):
+        read_runs([first, other])
+    with pytest.raises(CwmbError, match=r"^seed of the worlds differs: '0' in .*'1' in"):
+        read_runs([first, redrawn])
+    assert set(cells_of(first)["suite"]) == {"hidden"}
+
+
 def test_different_strategies_and_models_go_together(tmp_path):
     first = a_run(tmp_path / "first", [a_record()])
     second = a_run(tmp_path / "second", [a_record(strategy="zero_shot"), a_record(model="openai:other", seed=1)])

@@ -233,6 +233,10 @@ HOSTILE: dict[str, tuple[Forge, str]] = {
         "has no record of CartPole-v1 seed 1",
     ),
     "a million seeds": (seeded(10**9), "has 1000000000 seeds"),
+    "a suite of drawn worlds": (
+        manifest(lambda m: m["runs"][0]["configuration"].update(suite="hidden", world_seed=0)),
+        "is on suite 'hidden': the leaderboard is of cwmb18 alone",
+    ),
     # records
     "a record of another schema": (forged(record(lambda r: r.update(schema=99))), "schema 99"),
     "a record without a field": (forged(record(lambda r: r.pop("usage"))), "is no record"),
@@ -253,6 +257,8 @@ HOSTILE: dict[str, tuple[Forge, str]] = {
         "measured on train data",
     ),
     "hidden as the protocol's own": (forged(record(lambda r: r.update(custom=False))), "custom is False"),
+    "a record of another suite": (forged(record(lambda r: r.update(suite="hidden"))), "suite is 'hidden'"),
+    "a record of a drawn world": (forged(record(lambda r: r.update(world_seed=3))), "world seed is 3"),
     "another half": (forged(record(lambda r: r.update(group="continuous"))), "group is 'continuous'"),
     "no result": (forged(record(lambda r: r.update(state="infrastructure"))), "which is no result"),
     # ledgers

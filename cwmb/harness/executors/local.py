@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 
-from cwmb.benchmark.catalog import environment
 from cwmb.errors import EndpointRefused
 from cwmb.harness.cell import CellRun
 from cwmb.harness.executors import Display, Ended, Execution
@@ -73,7 +72,7 @@ def prepared(
 
     return CellRun(
         setup=setup,
-        spec=environment(cell.environment),
+        spec=setup.worlds.environment(cell.environment),
         seed=cell.seed,
         folder=folder,
         stopping=stop.is_set,

@@ -1,0 +1,48 @@
+"""``cwmb worlds``: drawing a suite's worlds into a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+
+from rich.console import Console
+
+from cwmb.benchmark.suites import drawn, suite
+from cwmb.cli.commands import measure_baselines
+from cwmb.errors import CwmbError
+
+
+def draw_worlds(
+    names: Sequence[str], suite_name: str, seed: int, folder: Path, protocol_name: str | None, jobs: int
+) -> None:
+    """Draw what is missing of the environments named (all in which something varies unless said).
+
+    protocol_name: whose baselines are measured, if any are.
+
+    Raises:
+        CwmbError: there is no such suite or environment, or the folder holds something else.
+    """
+    from cwmb.collect.worlds import write_world
+    from cwmb.worlds.constants import constants, varying
+
+    wanted, ids = suite(suite_name), list(names or varying())
+    for name in ids:
+        constants(name)
+    if folder.exists() and any(folder.glob("*/world.json")):
+        found = drawn(folder)
+        if (found.suite, found.seed) != (suite_name, seed):
+            raise CwmbError(f"{folder} holds worlds of suite {found.suite} seed {found.seed}: name another --out")
+    console = Console(stderr=True)
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        running = {pool.submit(write_world, name, wanted, seed, folder): name for name in ids}
+        try:
+            for future in as_completed(running):
+                how = "drawn" if future.result() else "is there"
+                console.print(f"{running[future]:26} {how}", highlight=False)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    if protocol_name is not None:
+        measure_baselines(ids, protocol_name, drawn(folder))

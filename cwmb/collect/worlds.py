@@ -1,0 +1,370 @@
+"""Drawing worlds: constants, their data, and the rules by which a draw is rejected.
+
+A world's data is chosen from a pool, ten levels of behaviour and short episodes from states all over its range, so that
+few transitions visit what matters: every kind of reward and end, and the effect of every constant, found out by moving
+that constant alone. Of an enumerable world train holds at most a third of the valid state-action pairs, each once.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+
+from cwmb.benchmark.catalog import EnvironmentSpec, World, environment
+from cwmb.benchmark.protocols import protocol
+from cwmb.benchmark.suites import DESCRIPTION, WORLD, Suite, WorldFile
+from cwmb.benchmark.suites import drawn as drawn_worlds
+from cwmb.benchmark.trajectories import checksum, concatenate, read
+from cwmb.collect import marked
+from cwmb.collect.determined import restored
+from cwmb.collect.diverse import diverse
+from cwmb.collect.edges import EDGES
+from cwmb.collect.policies import tabulate
+from cwmb.collect.recipes import LONGEST_END, RECIPES, Recipe, behaviour
+from cwmb.collect.recording import Policy, Recording, cast, play, random_action
+from cwmb.collect.storage import write
+from cwmb.collect.wide import WIDE
+from cwmb.errors import CwmbError
+from cwmb.harness.files import dumps
+from cwmb.harness.provenance import versions
+from cwmb.judging.bounds import modal_predictions
+from cwmb.judging.scoring import compare, evaluate, persistence, rules, skill
+from cwmb.types import SPLITS, Bools, Ints, Split, Transitions
+from cwmb.worlds import make
+from cwmb.worlds.constants import Constant, Values, constants, drawn, reward_values
+from cwmb.worlds.simulator import Simulator
+from cwmb.worlds.texts import description
+
+TRANSITIONS = 400  # of a split, at most
+LARGE_TRANSITIONS = 100  # where an observation has more than
+LARGE = 100  # elements
+SHARE = 3  # of an enumerable world's valid pairs, one in so many is in train
+VISITS = 20  # transitions in each split that a kind of reward, an end and each constant's effect has at least
+PAIRS = 2  # the same of an enumerable world, whose transitions are all different
+LEVEL_STEPS, LEVEL_TRANSITIONS = 30, 40
+STARTS, START_STEPS = 250, 3
+MOVE = 0.25  # of a constant's range, by which it is moved to see its effect
+WHOLE_EPISODES = (0, 4, 9)  # levels of which an episode is kept whole
+ATTEMPTS = 100
+PINNED = ("gymnasium", "mujoco")  # what decides the dynamics
+SAMPLE = 150
+ORIGINAL_SKILL = 0.1  # that the original's program has at most
+
+Data = Mapping[Split, Transitions]
+
+
+class Rejected(Exception):
+    """A draw that breaks a rule, which the message names."""
+
+
+def draw(name: str, suite: Suite, seed: int) -> tuple[EnvironmentSpec, dict[Split, Transitions], int]:
+    """The world of an environment in a suite with a seed, its data, and how many draws were rejected before it.
+
+    Raises:
+        CwmbError: all draws were rejected, or nothing varies in this environment.
+    """
+    original, reasons = environment(name), dict[str, int]()
+    for attempt in range(ATTEMPTS):
+        rng = np.random.default_rng([seed, crc32(suite.name.encode()), crc32(name.encode()), attempt])
+        values = drawn(name, rng)
+        world = World(suite.name, seed, values)
+        spec = replace(original, world=world, reward_values=reward_values(name, values) or original.reward_values)
+        try:
+            return spec, _data(spec, rng), attempt
+        except Rejected as reason:
+            reasons[str(reason)] = reasons.get(str(reason), 0) + 1
+    often = max(reasons, key=lambda reason: reasons[reason])
+    raise CwmbError(f"{name} in suite {suite.name}: {ATTEMPTS} draws of seed {seed} were rejected; most often: {often}")
+
+
+def _data(spec: EnvironmentSpec, rng: np.random.Generator) -> dict[Split, Transitions]:
+    simulator = make(spec)
+    enumerable = simulator.observation_space.kind == "discrete" and not spec.stochastic
+    choose = _pairs if enumerable else _episodes
+    data = dict(zip(SPLITS, choose(spec, simulator, rng), strict=True))
+    if not enumerable:
+        _check_policies(spec, simulator, rng)
+    _check_original(spec, simulator, data)
+    return {split: marked(spec, simulator, [transitions])[0] for split, transitions in data.items()}
+
+
+def size(space_size: int) -> int:
+    """Transitions of a split, at most."""
+    return LARGE_TRANSITIONS if space_size > LARGE else TRANSITIONS
+
+
+# ---------------------------------------------------------------------------------------------------- choosing
+
+
+def effects(spec: EnvironmentSpec, data: Transitions) -> dict[str, Bools]:
+    """For each constant the transitions [N] whose outcome changes when that constant alone is moved."""
+    if spec.stochastic or spec.world is None:
+        return {}
+    standard = rules(spec, protocol("standard").scoring)
+    found = {}
+    for constant in constants(spec.id):
+        moved = {**spec.world.constants, constant.name: _moved(constant, spec.world.constants)}
+        simulator = make(replace(spec, world=replace(spec.world, constants=moved)))
+        found[constant.name] = ~compare(data, restored(simulator, data), standard).right
+    return found
+
+
+def _moved(constant: Constant, values: Values) -> Any:
+    """Another value of a constant: a whole number one higher, another one by a quarter of its range inwards."""
+    value = values[constant.name]
+    if constant.range is None:
+        rng = np.random.default_rng(0)
+        while True:
+            other = constant.drawn(rng, values)
+            if other != value:
+                return other
+    low, high = constant.range
+    if isinstance(low, int) and isinstance(high, int):
+        return value + 1  # a larger grid has all the states of a smaller one
+    return value + MOVE * (high - low) * (1 if value < (low + high) / 2 else -1)
+
+
+def _kinds(spec: EnvironmentSpec, data: Transitions) -> dict[str, Bools]:
+    """What is to be visited: each kind of reward, the end, each constant's effect."""
+    kinds = {f"reward {value:g}": data.rewards == value for value in spec.reward_values or ()}
+    if _ends(spec):
+        kinds["end"] = data.terminated
+    return kinds | {f"effect of {name}": rows for name, rows in effects(spec, data).items()}
+
+
+def _ends(spec: EnvironmentSpec) -> bool:
+    """Whether episodes of the environment can end by its own rules."""
+    return spec.id not in ENDLESS
+
+
+ENDLESS = {"Pendulum-v1", "Reacher-v4", "Pusher-v4", "HalfCheetah-v4", "Swimmer-v4", "HumanoidStandup-v4"}
+
+
+def _chosen(
+    spec: EnvironmentSpec, pool: Transitions, units: list[Ints], count: int, visits_each: int, rng: np.random.Generator
+) -> Ints:
+    """Rows [<= count] of the pool: units (rows that stay together) until each kind is visited, rare ones first.
+
+    Then any, in the order drawn. Raises Rejected: something explodes, or a kind cannot be visited so often.
+    """
+    if not all(np.isfinite(x).all() for x in (pool.observations, pool.next_observations, pool.rewards)):
+        raise Rejected("something explodes")
+    if spec.reward_values is None and np.ptp(pool.rewards) == 0:
+        raise Rejected("the reward is constant")
+    kinds = dict(sorted(_kinds(spec, pool).items(), key=lambda item: int(item[1].sum())))
+    for what, rows in kinds.items():
+        if int(rows.sum()) < visits_each:
+            raise Rejected(f"{what}: fewer than {visits_each} transitions")
+    order = [units[i] for i in rng.permutation(len(units))]
+    taken: dict[int, Ints] = {}
+    for kind in kinds.values():
+        visits = sum(int(kind[rows].sum()) for rows in taken.values())
+        for i, rows in enumerate(order):
+            if visits >= visits_each:
+                break
+            if i not in taken and kind[rows].any():
+                taken[i] = rows
+                visits += int(kind[rows].sum())
+    for i, rows in enumerate(order):
+        if sum(map(len, taken.values())) >= count:
+            break
+        taken.setdefault(i, rows)
+    return np.sort(np.concatenate(list(taken.values()))[:count])  # cut where nothing is needed
+
+
+def _episodes(spec: EnvironmentSpec, simulator: Simulator, rng: np.random.Generator) -> Iterator[Transitions]:
+    """Train and test of a world whose states cannot be counted."""
+    for _ in SPLITS:
+        whole, short = _pool(spec, simulator, rng)
+        count = size(simulator.observation_space.size) - sum(map(len, whole))
+        pool = concatenate(short)
+        starts = np.cumsum([0, *map(len, short)])
+        units = [np.arange(a, b) for a, b in pairwise(starts.tolist())]
+        rows = _chosen(spec, pool, units, count, VISITS, rng)
+        yield _numbered([*whole, *_split(pool.take(rows), starts, rows)])
+
+
+def _split(data: Transitions, starts: Ints, rows: Ints) -> list[Transitions]:
+    unit = np.searchsorted(starts, rows, side="right")
+    return [data.take(unit == u) for u in dict.fromkeys(unit.tolist())]
+
+
+def _numbered(parts: list[Transitions]) -> Transitions:
+    """Parts, each of them one episode from here on."""
+    return concatenate([replace(p, episodes=np.full(len(p), i), steps=np.arange(len(p))) for i, p in enumerate(parts)])
+
+
+def _pool(
+    spec: EnvironmentSpec, simulator: Simulator, rng: np.random.Generator
+) -> tuple[list[Transitions], list[Transitions]]:
+    """Episodes that are kept whole, and pieces of a few steps to choose from."""
+    recipe = replace(RECIPES.get(spec.id, Recipe()), steps=LEVEL_STEPS)
+    recipe = replace(recipe, samples=min(recipe.samples, 60))
+    whole: list[Transitions] = []
+    pieces: list[Transitions] = []
+    for level, (start, _) in enumerate(behaviour(spec, simulator, recipe)):
+        recorded = 0
+        while recorded < LEVEL_TRANSITIONS * (10 if spec.stochastic else 1):  # cheap, and rare things are few
+            observation = simulator.reset(_seed(rng))
+            episode = play(simulator, observation, start(rng), LEVEL_STEPS)
+            if not recorded and level in WHOLE_EPISODES:
+                whole.append(episode)
+            else:
+                pieces += _pieces(episode)
+            recorded += len(episode)
+    pieces += [piece for _ in range(STARTS) for piece in _from_anywhere(spec, simulator, rng)]
+    if spec.group == "continuous" and _ends(spec):
+        pieces += [_last_steps(simulator, rng) for _ in range(STARTS)]
+    return whole, pieces
+
+
+def _from_anywhere(spec: EnvironmentSpec, simulator: Simulator, rng: np.random.Generator) -> list[Transitions]:
+    """A few random steps from a state all over the world's range."""
+    assert spec.world is not None
+    edges = EDGES.get(spec.id, ())  # of the robots, whose joints keep their ranges
+    if spec.id in WIDE:
+        observation = WIDE[spec.id](rng, spec.world.constants)
+    elif spec.group == "continuous" and edges:
+        observation = edges[int(rng.integers(len(edges)))](rng)
+    else:
+        return []
+    observation = cast(observation, simulator.observation_space)
+    simulator.reset(_seed(rng))
+    simulator.restore(observation)
+    return [play(simulator, observation, _random(simulator, rng), START_STEPS)]
+
+
+def _last_steps(simulator: Simulator, rng: np.random.Generator) -> Transitions:
+    """The last steps of a random episode, which ends soon where random behaviour falls."""
+    observation = simulator.reset(_seed(rng))
+    return play(simulator, observation, _random(simulator, rng), LONGEST_END).take(slice(-START_STEPS, None))
+
+
+def _random(simulator: Simulator, rng: np.random.Generator) -> Policy:
+    return lambda _: random_action(simulator.action_space, rng)
+
+
+def _pieces(episode: Transitions) -> list[Transitions]:
+    return [episode.take(slice(i, i + START_STEPS)) for i in range(0, len(episode), START_STEPS)]
+
+
+def _seed(rng: np.random.Generator) -> int:
+    return int(rng.integers(2**31))
+
+
+def _pairs(spec: EnvironmentSpec, simulator: Simulator, rng: np.random.Generator) -> Iterator[Transitions]:
+    """Train and test of an enumerable world: some of the valid pairs, and all of them or a sample."""
+    table = tabulate(simulator)
+    pairs = np.array(list(table), dtype=np.float64)
+    following, rewards, done = map(np.array, zip(*table.values(), strict=True))
+    n = len(table)
+    every = Transitions(
+        observations=pairs[:, :1],
+        actions=pairs[:, 1:],
+        rewards=rewards.astype(np.float64),
+        next_observations=following.astype(np.float64)[:, None],
+        terminated=done.astype(bool),
+        truncated=np.zeros(n, dtype=bool),
+        episodes=np.arange(n, dtype=np.int64),
+        steps=np.zeros(n, dtype=np.int64),
+        determined=np.zeros((n, 3), dtype=bool),
+    )
+    units = [np.array([i]) for i in range(n)]
+    for count in (min(n // SHARE, TRANSITIONS), min(n, TRANSITIONS)):
+        rows = _chosen(spec, every, units, count, PAIRS, rng)
+        yield _numbered([every.take(slice(row, row + 1)) for row in rows])
+
+
+# ----------------------------------------------------------------------------------------------------- checking
+
+
+def _check_policies(spec: EnvironmentSpec, simulator: Simulator, rng: np.random.Generator) -> None:
+    """A random or a strong policy reaches an end within the step limit, where the environment has any."""
+    if not _ends(spec) or spec.group != "discrete":
+        return
+    recipe = RECIPES.get(spec.id, Recipe())
+    levels = [start for start, _ in behaviour(spec, simulator, recipe)]
+    for start in (levels[0], levels[-1]):
+        for _ in range(3):
+            observation = simulator.reset(_seed(rng))
+            if play(simulator, observation, start(rng), spec.step_limit).terminated.any():
+                return
+    raise Rejected("no policy reaches an end")
+
+
+def _check_original(spec: EnvironmentSpec, simulator: Simulator, data: Data) -> None:
+    """The original's program gains nothing on what is trivial, and there is something to gain."""
+    standard = rules(spec, protocol("standard").scoring)
+    test = data["test"].take(slice(SAMPLE)) if spec.stochastic else data["test"]  # of which each takes many draws
+    predict = partial(modal_predictions, spec=spec) if spec.stochastic else restored
+    floor = evaluate(test, persistence(test, data["train"], standard), standard).accuracy
+    ceiling = evaluate(test, predict(simulator, test), standard).accuracy
+    value = skill(_original_accuracy(spec, test, predict), floor, ceiling)
+    if value is None:
+        raise Rejected("floor and ceiling are too near each other")
+    if value > ORIGINAL_SKILL:
+        raise Rejected(f"the original's program has more than {ORIGINAL_SKILL} of skill")
+
+
+def _original_accuracy(spec: EnvironmentSpec, test: Transitions, predict: Callable[..., Any]) -> float:
+    standard = rules(spec, protocol("standard").scoring)
+    try:
+        return evaluate(test, predict(make(environment(spec.id)), test), standard).accuracy
+    except (KeyError, IndexError, AssertionError):  # of a state that the original does not have
+        return 0.0
+
+
+# ------------------------------------------------------------------------------------------------------ writing
+
+
+def write_world(name: str, suite: Suite, seed: int, folder: Path) -> bool:
+    """Draw a world and write it below the folder, whole or not at all; False where it is there already.
+
+    Raises:
+        CwmbError: it cannot be drawn, or the folder holds something else of that name.
+    """
+    folder = folder.absolute()  # Minari takes no relative one
+    target = folder / name
+    if target.exists():
+        drawn_worlds(folder).environment(name)  # raises where it is no world
+        return False
+    spec, data, attempt = draw(name, suite, seed)
+    simulator = make(spec)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".drawing-", dir=folder) as staging:
+        root = Path(staging)
+        for split, transitions in data.items():
+            written = Recording(transitions, {"world": f"{suite.name} seed {seed}", "split": split}, table=True)
+            write(root, f"{name}/{split}-v0", spec, simulator, [written])
+        text = description(spec, suite, simulator, _shown(spec, suite, data["train"], seed))
+        (root / name / DESCRIPTION).write_text(text, encoding="utf-8")
+        assert spec.world is not None
+        file = WorldFile(
+            environment=name,
+            suite=suite.name,
+            seed=seed,
+            attempt=attempt,
+            constants=spec.world.constants,
+            reward_values=spec.reward_values,
+            train_sha256=checksum(read(root / name / "train-v0")),
+            test_sha256=checksum(read(root / name / "test-v0")),
+            versions={package: versions()[package] for package in PINNED},
+        )
+        (root / name / WORLD).write_text(dumps(file, indent=1) + "\n", encoding="utf-8")
+        (root / name).rename(target)
+    return True
+
+
+def _shown(spec: EnvironmentSpec, suite: Suite, train: Transitions, seed: int) -> Transitions | None:
+    if not suite.shown:
+        return None
+    rng = np.random.default_rng([seed, crc32(spec.id.encode())])
+    return train.take(diverse(train, suite.shown, spec.reward_values is not None, rng))

@@ -1,0 +1,193 @@
+"""Drawn worlds: shipped ones and fresh ones, their data, texts, bounds and reference programs."""
+
+from __future__ import annotations
+
+import filecmp
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cwmb.benchmark.baselines import of_environment
+from cwmb.benchmark.catalog import EnvironmentSpec
+from cwmb.benchmark.data import data_path
+from cwmb.benchmark.protocols import protocol
+from cwmb.benchmark.suites import shipped, suite, told
+from cwmb.benchmark.trajectories import spaces, transitions
+from cwmb.collect.determined import restored
+from cwmb.collect.diverse import diverse
+from cwmb.collect.policies import tabulate
+from cwmb.collect.worlds import ORIGINAL_SKILL, PAIRS, SHARE, TRANSITIONS, VISITS, draw, effects, write_world
+from cwmb.judging.judge import Judge
+from cwmb.judging.scoring import evaluate, persistence, rules, skill
+from cwmb.reference import program, program_of
+from cwmb.sandbox import Sandbox
+from cwmb.types import SPLITS, Split
+from cwmb.worlds import make
+from cwmb.worlds.constants import constants
+from cwmb.worlds.texts import UNKNOWN, description
+
+SUITES = ("varied", "hidden")
+SHIPPED = [(name, environment) for name in SUITES for environment in shipped(name).ids]
+SMALL = ("CliffWalking-v0", "CartPole-v1", "Pendulum-v1")  # worlds that are drawn in seconds
+
+DETERMINISTIC = ("CartPole-v1", "MountainCar-v0", "Acrobot-v1", "Pendulum-v1", "CliffWalking-v0", "Taxi-v3")
+
+every_world = pytest.mark.parametrize(("suite_name", "name"), SHIPPED)
+
+
+def spec_of(suite_name: str, name: str) -> EnvironmentSpec:
+    return shipped(suite_name).environment(name)
+
+
+def is_table(name: str) -> bool:
+    return name in ("CliffWalking-v0", "Taxi-v3")
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(workers=1) as sandbox:
+        yield sandbox
+
+
+@every_world
+def test_a_world_s_data_are_those_of_its_real_environment(suite_name: str, name: str) -> None:
+    spec = spec_of(suite_name, name)
+    real = make(spec)
+    assert spaces(spec) == (real.observation_space, real.action_space)
+    for split in SPLITS:
+        data = transitions(spec, split)
+        assert 0 < len(data) <= TRANSITIONS
+        if not spec.stochastic:
+            again = restored(real, data)
+            assert data.wholly_determined.mean() > 0.9
+            known = data.wholly_determined & ~data.terminated
+            assert np.allclose(again.observations[known], data.next_observations[known], rtol=1e-2, atol=1e-2)
+
+
+@every_world
+@pytest.mark.parametrize("split", SPLITS)
+def test_both_splits_visit_what_matters(suite_name: str, name: str, split: Split) -> None:
+    spec = spec_of(suite_name, name)
+    data, least = transitions(spec, split), PAIRS if is_table(name) else VISITS
+    for value in spec.reward_values or ():
+        assert (data.rewards == value).sum() >= least
+    if spec.reward_values is None:
+        assert np.ptp(data.rewards) > 0
+    for constant, rows in effects(spec, data).items():
+        assert rows.sum() >= least, constant
+
+
+@pytest.mark.parametrize("suite_name", SUITES)
+@pytest.mark.parametrize("name", ["CliffWalking-v0", "Taxi-v3"])
+def test_of_an_enumerable_world_a_third_is_seen(suite_name: str, name: str) -> None:
+    spec = spec_of(suite_name, name)
+    table = tabulate(make(spec))
+    pairs = {split: list(map(tuple, np.hstack([t.observations, t.actions]).astype(int).tolist()))
+             for split in SPLITS for t in [transitions(spec, split)]}  # fmt: skip
+    assert len(set(pairs["train"])) == len(pairs["train"]) <= len(table) / SHARE
+    assert len(set(pairs["test"])) == len(pairs["test"]) == min(len(table), TRANSITIONS)
+    assert set(pairs["train"]) | set(pairs["test"]) <= set(table)
+
+
+@every_world
+def test_the_reference_with_the_world_s_constants_is_at_the_ceiling_and_the_original_s_at_the_floor(
+    suite_name: str, name: str, sandbox: Sandbox
+) -> None:
+    spec = spec_of(suite_name, name)
+    reaches_ceiling(sandbox, spec)
+    judge, test = Judge.of(sandbox, protocol("standard"), spec), transitions(spec, "test")
+    floor = evaluate(test, persistence(test, transitions(spec, "train"), judge.rules), judge.rules).accuracy
+    stored = of_environment(spec, "quick").test
+    assert stored is not None
+    assert stored.floor == floor
+    assert stored.data_sha256 == spec.dataset.test_sha256
+    original = evaluate(test, judge.predict(program(name), test), judge.rules).accuracy
+    gained = skill(original, floor, stored.ceiling)
+    assert gained is not None
+    assert gained <= ORIGINAL_SKILL
+
+
+def reaches_ceiling(sandbox: Sandbox, spec: EnvironmentSpec) -> None:
+    reference = program_of(spec)
+    if reference is None:  # no program has this world's constants yet
+        return
+    rule = rules(spec, protocol("standard").scoring)
+    limits = protocol("standard").limits
+    real = make(spec)
+    test = transitions(spec, "test")
+    said = sandbox.predict(reference, real.observation_space, real.action_space, test, limits, 0)
+    accuracy = evaluate(test, said, rule).accuracy
+    if spec.stochastic:
+        stored = of_environment(spec, "quick").test
+        assert stored is not None
+        assert accuracy > stored.ceiling - 0.03
+    else:
+        assert accuracy == pytest.approx(1.0, abs=1e-12)
+
+
+@every_world
+def test_the_text_says_what_the_simulator_has(suite_name: str, name: str) -> None:
+    spec, chosen = spec_of(suite_name, name), suite(suite_name)
+    assert spec.world is not None
+    real = make(spec)
+    text = told(spec)
+    if not chosen.shown:
+        assert text == description(spec, chosen, real)
+    rows = {line.split("`")[1]: line for line in text.splitlines() if line.startswith("| `")}
+    for constant in constants(name):
+        value = spec.world.constants[constant.name]
+        *_, said, _, _ = rows[constant.name].split("|")
+        if chosen.stated or not constant.hidden:
+            assert said.strip() == str(value)
+        else:
+            assert said.strip() == f"{UNKNOWN}: {constant.span}"
+    if chosen.shown:
+        shown = [line for line in text.splitlines() if line.startswith("- observation ")]
+        assert len(shown) == chosen.shown
+
+
+@pytest.mark.parametrize("suite_name", SUITES)
+def test_what_is_shipped_is_small(suite_name: str) -> None:
+    files = [path for path in data_path("trajectories", suite_name).rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) < 5_000_000
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_the_same_seed_gives_the_same_bytes(name: str, tmp_path: Path) -> None:
+    for folder in ("one", "other"):
+        assert write_world(name, suite("hidden"), 3, tmp_path / folder)
+    assert not write_world(name, suite("hidden"), 3, tmp_path / "one")
+    files = [p.relative_to(tmp_path / "one") for p in (tmp_path / "one").rglob("*") if p.is_file()]
+    same, different, missing = filecmp.cmpfiles(tmp_path / "one", tmp_path / "other", map(str, files), shallow=False)
+    assert (different, missing) == ([], [])
+    assert len(same) == 7
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("suite_name", SUITES)
+@pytest.mark.parametrize("name", DETERMINISTIC)
+def test_references_reach_the_ceiling_of_any_draw(suite_name: str, name: str, seed: int, sandbox: Sandbox) -> None:
+    spec, data, _ = draw(name, suite(suite_name), seed)
+    reference, real = program_of(spec), make(spec)
+    assert reference is not None
+    limits, test = protocol("standard").limits, data["test"]
+    said = sandbox.predict(reference, real.observation_space, real.action_space, test, limits, 0)
+    assert evaluate(test, said, rules(spec, protocol("standard").scoring)).accuracy == pytest.approx(1.0, abs=1e-12)
+
+
+@cache
+def seen() -> tuple[int, ...]:
+    train = transitions(spec_of("hidden", "CartPole-v1"), "train")
+    return tuple(diverse(train, 10, True, np.random.default_rng(0)).tolist())
+
+
+def test_transitions_chosen_for_diversity_show_each_kind_of_reward_and_an_end() -> None:
+    train = transitions(spec_of("hidden", "CartPole-v1"), "train").take(list(seen()))
+    assert len(set(seen())) == 10
+    assert set(train.rewards) == set(spec_of("hidden", "CartPole-v1").reward_values or ())
+    assert train.terminated.any()
+    assert set(train.actions[:, 0]) == {0.0, 1.0}
