@@ -55,10 +55,11 @@ class Unheld(CwmbError):
     """A cell that runs again needs what its ledger does not hold."""
 
 
+@dataclass
 class NoModel:
-    """The provider of a replay: whatever reaches it is a question that the ledger does not hold."""
+    """The provider of a replay: whatever reaches it is a question that the ledger does not hold. name: who answered."""
 
-    name = "ledger"
+    name: str
 
     def complete(self, request: Request) -> Reply:
         """Raises Unheld."""
@@ -154,7 +155,7 @@ def run_again(
         protocol=run.protocol.with_answers_of(chosen.max_new_tokens),
         budget=chosen.budget,
         descriptions=chosen.descriptions,
-        provider=NoModel(),
+        provider=NoModel(record.model),
         sandbox=bench.sandbox,
         cores=bench.cores,
     )
