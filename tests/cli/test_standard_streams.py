@@ -22,11 +22,11 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "run"
     result = shell(f"{CWMB} eval --strategy persistence --model simulated --envs CartPole-v1 --out {folder}")
     assert result.returncode == 0, result.stderr
-    # Not a terminal: one plain line for the finished cell, and where everything is.
+    # Not a terminal: one plain line for the scored cell, one for its plan, and where everything is.
     lines = result.stderr.decode().strip().splitlines()
     assert lines[0].startswith("CartPole-v1")
     assert lines[-1].endswith(str(folder))
-    assert len([line for line in lines if line]) == 2
+    assert len([line for line in lines if line]) == 3
     return folder
 
 

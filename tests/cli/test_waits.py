@@ -16,7 +16,7 @@ CELL, OTHER = Cell("CartPole-v1", 0), Cell("Taxi-v3", 1)
 
 def test_each_reason_is_a_line_where_nothing_is_live() -> None:
     shown = io.StringIO()
-    with RunProgress(Console(file=shown), cells=2, done=0) as progress:
+    with RunProgress(Console(file=shown), cells=2, searched=0, planned=0) as progress:
         for cell in (CELL, OTHER):
             progress.start(cell)
         for cell, why in ((CELL, "waiting for 1"), (OTHER, "waiting for 2")) * 3:
@@ -34,7 +34,10 @@ def test_each_reason_is_a_line_where_nothing_is_live() -> None:
 
 @pytest.mark.parametrize("over", [False, True])
 def test_a_wait_stands_below_the_live_table_until_it_is_over(over: bool) -> None:
-    progress, shown = RunProgress(Console(file=io.StringIO()), cells=1, done=0), Console(file=io.StringIO(), width=100)
+    progress, shown = (
+        RunProgress(Console(file=io.StringIO()), cells=1, searched=0, planned=0),
+        Console(file=io.StringIO(), width=100),
+    )
     progress.start(CELL)
     progress.waits(CELL, "waiting, attempt 2 of 8")
     if over:
