@@ -165,6 +165,7 @@ class Predictions:
     observations: float64 [N, D]; rewards: float64 [N]; done: bool [N]; NaN and False where it said nothing
     status: uint8 [N]: OK, RAISED, BAD_RETURN, BAD_OBSERVATION (reward and done are valid) or NOT_RUN
     failure: the first thing that went wrong, fatal or not
+    seconds: reference seconds that the program computed, 0 where that was not measured
     """
 
     observations: Floats
@@ -172,11 +173,17 @@ class Predictions:
     done: Bools
     status: NDArray[np.uint8]
     failure: Failure | None = None
+    seconds: float = 0.0
 
     def take(self, index: Any) -> Predictions:
         """Those selected by a numpy index (array of ints or bools, or a slice), with the same failure."""
         return Predictions(
-            self.observations[index], self.rewards[index], self.done[index], self.status[index], self.failure
+            self.observations[index],
+            self.rewards[index],
+            self.done[index],
+            self.status[index],
+            self.failure,
+            self.seconds,
         )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rich.console import Console
 
 from cwmb.benchmark import trajectories
 from cwmb.benchmark.catalog import EnvironmentSpec, environment
@@ -146,21 +147,29 @@ def plan_with_program(
     sandbox: Sandbox, env: str, file: Path, protocol_name: str, episodes: int | None, as_json: bool
 ) -> str:
     """Plan with a program in the real environment; returns what is printed."""
+    from cwmb.cli.progress import PlanProgress
+    from cwmb.harness.episodes import episode_count, length
     from cwmb.harness.planning import plan_episodes, planning
 
     spec, rules_of = environment(env), protocol(protocol_name)
     program = read_program(file)
-    result = planning(spec, rules_of, plan_episodes(sandbox, spec, rules_of, program, count=episodes))
+    count = episodes or episode_count(spec, rules_of)
+    with PlanProgress(Console(stderr=True), count, length(spec, rules_of)) as progress:
+        planned = plan_episodes(sandbox, spec, rules_of, program, count=count, watch=progress.steps, done=progress.done)
+    result = planning(spec, rules_of, planned, count)
     if as_json:
-        fields = ("return_mean", "return_sem", "normalised_return", "normalised_sem", "episodes", "random_actions")
-        return json.dumps({**{name: getattr(result, name) for name in fields}, "failure": _brief(result.failure)})
+        fields = ("return_mean", "return_sem", "normalised_return", "normalised_sem", "episodes", "wanted")
+        counts = ("random_actions", "model_steps")
+        found = {name: getattr(result, name) for name in (*fields, *counts)}
+        return json.dumps({**found, "failure": _brief(result.failure)})
     normalised = (
         "– (the oracle does not clearly beat the random policy here, or was not measured)"
         if result.normalised_return is None
         else f"{result.normalised_return:.3f} ± {result.normalised_sem:.3f}"
     )
+    of = f" of {count}, for which there was time" if result.episodes < count else ""
     lines = [
-        f"{spec.id}: return {result.return_mean:.3f} ± {result.return_sem:.3f} over {result.episodes} episodes",
+        f"{spec.id}: return {result.return_mean:.3f} ± {result.return_sem:.3f} over {result.episodes} episodes{of}",
         f"  normalised   {normalised}",
         f"  model steps  {result.model_steps:,} ({result.failed_steps:,} failed)",
         f"  random       {result.random_actions} actions of {result.steps}",

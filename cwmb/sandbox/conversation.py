@@ -10,7 +10,7 @@ import signal
 import socket
 import struct
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +44,15 @@ class Ended(Exception):
 
 
 class Conversation:
-    """Questions to a child that runs one program, and its answers."""
+    """Questions to a child that runs one program, and its answers.
 
-    def __init__(self, process: Process, program: Program, limits: Limits) -> None:
+    pace: CPU seconds here for one of the reference seconds that limits and spent() are in.
+    """
+
+    def __init__(self, process: Process, program: Program, limits: Limits, pace: float = 1.0) -> None:
         self.process, self.limits = process, limits
         self._program = program
-        self._time = _OwnTime(process)
+        self._time = _OwnTime(process, pace)
         # The kernel's own timeouts: those of Python would cost two more system calls a question.
         for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
             process.data.setsockopt(socket.SOL_SOCKET, option, _TIMEVAL)
@@ -81,21 +84,24 @@ class Conversation:
         if failure is not None:
             raise Ended(failure)
 
-    def ask(self, question: bytes, until: float, too_slow: str) -> tuple[wire.Report, bytes]:
+    def ask(
+        self, question: bytes, until: float, too_slow: str, so_far: Callable[[], float] | None = None
+    ) -> tuple[wire.Report, bytes]:
         """Ask, and wait for the answer until the child has spent so much time (see spent).
 
-        too_slow: what to say when that time comes. Raises Ended.
+        too_slow: what to say when that time comes; so_far: until when to wait at least for what it has done so far, if
+        that can be told. Raises Ended.
         """
         nonce = os.urandom(wire.NONCE_BYTES)
         packet = wire.LENGTH.pack(len(nonce) + len(question)) + nonce + question
-        patience = _Patience(self._time, until)
+        patience = _Patience(self._time, until, so_far)
         try:
             self._send(packet, patience)
             answer = self._receive(patience)
             with self.reading():
                 return wire.unpack_report(answer, nonce)
         except _TooSlow as error:
-            message = f"{too_slow}, {error}" if str(error) else too_slow
+            message = ", ".join(part for part in (too_slow, str(error)) if part)
             raise Ended(self._timed_out(message)) from None
         except _Gone:
             raise Ended(self._post_mortem()) from None
@@ -103,7 +109,7 @@ class Conversation:
             raise self.tampered(str(error)) from None
 
     def spent(self) -> float:
-        """Seconds that the child has used: of CPU time, and asleep when it should have answered. Raises Ended."""
+        """Reference seconds that the child has used, computing and asleep when it should answer. Raises Ended."""
         try:
             return self._time.spent()
         except OSError:
@@ -260,15 +266,15 @@ class _OwnTime:
     do is looked at on the wall clock.
     """
 
-    def __init__(self, process: Process) -> None:
-        self._process = process
+    def __init__(self, process: Process, pace: float) -> None:
+        self._process, self.pace = process, pace
         self._slept = 0.0
         self._seen: tuple[float, float, int] | None = None  # wall clock, CPU clock, how often it fell asleep
         self.idle = 0  # looks in a row at which it was asleep and had computed nothing
 
     def spent(self) -> float:
-        """Seconds spent so far. Raises OSError if it is gone."""
-        return self._process.cpu_seconds() + self._slept
+        """Reference seconds spent so far. Raises OSError if it is gone."""
+        return (self._process.cpu_seconds() + self._slept) / self.pace
 
     def asked(self) -> None:
         """A question begins. Until the first look at it the child may have slept with good reason."""
@@ -286,16 +292,16 @@ class _OwnTime:
                 self._slept += min(max(asleep, 0.0), _LONGEST_LOOK)
         self.idle = self.idle + 1 if idle else 0
         self._seen = wall, computed, rest.times
-        return computed + self._slept
+        return (computed + self._slept) / self.pace
 
 
 class _Patience:
     """Decides how long to wait for a child that has been asked something."""
 
-    def __init__(self, own_time: _OwnTime, until: float) -> None:
-        self._time, self._until = own_time, until
+    def __init__(self, own_time: _OwnTime, until: float, so_far: Callable[[], float] | None) -> None:
+        self._time, self._until, self._so_far = own_time, until, so_far
         self._begun = time.monotonic()
-        self._deadline: float | None = None  # on the wall clock
+        self._spent: float | None = None  # at the first look
         self._answering = False
         own_time.asked()
 
@@ -305,10 +311,12 @@ class _Patience:
             now = self._time.look()
         except OSError:  # it is gone: the socket will say so
             return
-        if self._deadline is None:
-            self._deadline = self._begun + (self._until - now) * _WALL_FACTOR + _WALL_SECONDS
-        in_time = now < self._until
-        if in_time and self._time.idle < _IDLE_POLLS and time.monotonic() < self._deadline:
+        if self._spent is None:
+            self._spent = now
+        until = self._until if self._so_far is None else min(self._until, self._so_far())
+        deadline = self._begun + (until - self._spent) * self._time.pace * _WALL_FACTOR + _WALL_SECONDS
+        in_time = now < until
+        if in_time and self._time.idle < _IDLE_POLLS and time.monotonic() < deadline:
             return
         if self._answering:
             raise _Malformed("an answer that does not come to its end")

@@ -5,7 +5,7 @@ Everything passes by value: a program may keep and change what it is given, and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, MutableSequence, Sequence
 from math import inf, isfinite
 from typing import Any
 
@@ -51,10 +51,19 @@ class SetBeforeEveryStep:
 class CandidateModel:
     """A program set on the state that is planned from (see cwmb.planners.Model).
 
-    steps, failed_steps: counted since the last begin().
+    steps, failed_steps: counted since the last begin(); progress [1]: where the former is shown to the parent while it
+    waits, whose patience depends on it.
     """
 
-    def __init__(self, environment: Any, observation_kind: str, observation_size: int, discrete: bool) -> None:
+    def __init__(
+        self,
+        environment: Any,
+        observation_kind: str,
+        observation_size: int,
+        discrete: bool,
+        progress: MutableSequence[int] | memoryview | None = None,
+    ) -> None:
+        self._progress = [0] if progress is None else progress
         self._set_state, self._step = environment.set_state, environment.step
         self._decode = decoder(observation_kind)
         self._encode = encoder(observation_kind, observation_size)
@@ -68,7 +77,7 @@ class CandidateModel:
     def begin(self, observation: Floats) -> None:
         """Plan from this observation [D] from now on."""
         self._root = observation
-        self.steps = self.failed_steps = 0
+        self.steps = self.failed_steps = self._progress[0] = 0
 
     def reset(self) -> None:
         """Go to the state that is planned from. Raises SimulationFailed."""
@@ -79,7 +88,7 @@ class CandidateModel:
 
     def step(self, action: Any) -> tuple[Hashable, float, bool]:
         """Take an action; see cwmb.planners.Model. Raises SimulationFailed."""
-        self.steps += 1
+        self.steps = self._progress[0] = self.steps + 1
         row = self._row
         try:
             returned = self._step(int(action) if self._discrete else np.array(action, dtype=np.float64))
@@ -128,10 +137,10 @@ class CandidateModel:
         step, encode, row, is_box, is_finite = self._step, self._encode, self._row, self._is_box, self._is_finite
         array, float64, shape = np.ndarray, row.dtype, row.shape
         rewards: list[float] = []
-        taken, failed = 0, False
+        steps, progress, failed = self.steps, self._progress, False
         try:
             for action in actions:
-                taken += 1
+                steps = progress[0] = steps + 1
                 returned = step(action)
                 if type(returned) is not tuple or len(returned) != 3:
                     unpack(returned)
@@ -156,7 +165,7 @@ class CandidateModel:
         except BaseException:
             self.failed_steps += 1
             failed = True
-        self.steps += taken
+        self.steps = steps
         return rewards, failed
 
     def _fail(self, error: BaseException) -> None:

@@ -23,20 +23,21 @@ def predictions(
     of: int,
     limits: Limits,
     seed: int,
+    pace: float,
 ) -> Predictions:
     """What a program says about the rows of a delivery, in one process and in their order.
 
-    of: the number of transitions that the time is granted for. See Sandbox.predict.
+    of: the number of transitions that the time is granted for; pace: see Conversation. See Sandbox.predict.
     """
     settings = setup(observation_space, action_space, seed)
     budget = limits.step_seconds * max(of, LEAST_TRANSITIONS)
     # When the kernel ends a child whose parent does not. In hours, as a child can read how many transitions there are.
-    backstop = _HOUR * (1 + int(limits.load_seconds + budget) // _HOUR)
+    backstop = _HOUR * (1 + int(pace * (limits.load_seconds + budget)) // _HOUR)
 
     def converse() -> Predictions:
         shared = MAX_ROWS * wire.row_bytes(observation_space.size)
         with pool.process(limits, backstop, shared, beside=True) as process:
-            conversation = Conversation(process, program, limits)
+            conversation = Conversation(process, program, limits, pace)
             conversation.set_up(settings)
             answers = Answers(delivery, observation_space.size)
             try:

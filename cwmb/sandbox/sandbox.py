@@ -70,6 +70,17 @@ class Sandbox:
             self.close()
             raise
 
+    @property
+    def pace(self) -> float:
+        """CPU seconds here for a reference second, which limits are in; measured once.
+
+        Raises:
+            InfrastructureError: that cannot be measured.
+        """
+        from cwmb.sandbox.calibration import pace
+
+        return pace(self._pool)
+
     def __enter__(self) -> Sandbox:
         """The sandbox, proven. Raises InfrastructureError: see layers."""
         _ = self.layers
@@ -96,7 +107,8 @@ class Sandbox:
         """What a program says about transitions, of which it sees observations and actions in time order.
 
         seed: reseeds the program's generators before every row. A failing program is no error: see Predictions.
-        The CPU time is limits.step_seconds for each transition, for at least 100 of them.
+        The time is limits.step_seconds for each transition, for at least 100 of them. What it did not get to then is
+        NOT_RUN, with the failure ``timeout``.
 
         Raises:
             InfrastructureError: the processes don't work, and not for the program's doing.
@@ -163,7 +175,8 @@ class Sandbox:
         from cwmb.sandbox.predicting import predictions
 
         _ = self.layers
-        return predictions(self._pool, program, observation_space, action_space, delivery, of, limits, seed)
+        pool, pace = self._pool, self.pace
+        return predictions(pool, program, observation_space, action_space, delivery, of, limits, seed, pace)
 
     @contextlib.contextmanager
     def planning(
@@ -174,10 +187,12 @@ class Sandbox:
         planner: PlannerSpec,
         limits: Limits,
         seed: int,
+        behind: bool = False,
     ) -> Iterator[PlanningSession]:
         """A session (one episode) of a planner with a program as its model, in one process.
 
-        seed: of the planner's generator. A program that does not load makes a session that fails.
+        seed: of the planner's generator; behind: whether other processes go first. A program that does not load makes a
+        session that fails.
 
         Raises:
             CwmbError: there is no such planner.
@@ -189,14 +204,17 @@ class Sandbox:
         if planner.name not in self._planners:
             raise unknown("planner", planner.name, self._planners)
         _ = self.layers
+        pace = self.pace
         settings = setup(observation_space, action_space, seed, planner)
         with contextlib.ExitStack() as stack:
 
             def start() -> Conversation:
                 stack.close()
-                process = stack.enter_context(self._pool.process(limits, 0, wire.row_bytes(0)))
-                conversation = Conversation(process, program, limits)
+                process = stack.enter_context(self._pool.process(limits, 0, wire.PROGRESS.size))
+                conversation = Conversation(process, program, limits, pace)
                 conversation.set_up(settings)
+                if behind:
+                    process.step_back()
                 conversation.load()
                 return conversation
 

@@ -19,6 +19,7 @@ REPORT = struct.Struct(
     "<8sBIqI"
 )  # nonce, kind (index into KINDS), line (0: unknown), row of the question (-1: none), text bytes
 PLAN = struct.Struct("<QQ")  # model steps, failed steps; float64 actions follow
+PROGRESS = struct.Struct("<Q")  # model steps of the plan so far, in shared memory while it is made
 ROW_HEAD = struct.Struct("<BB6xd")  # status, done, reward; float64 observation follows
 
 # Between parent and zygote; descriptors travel beside these.

@@ -70,7 +70,7 @@ def _answerer(
     low, high = np.array(space["low"], dtype=np.float64), np.array(space["high"], dtype=np.float64)
     planner = planner_class(low, high, space["dtype"], **setup["parameters"])
     generator = randomness.planner_generator(setup["seed"])
-    return lambda: _plan(setup, planner, generator, randomness)
+    return lambda: _plan(setup, memory, planner, generator, randomness)
 
 
 def _load(randomness: Randomness, seed: int) -> tuple[Any, bool]:
@@ -147,14 +147,17 @@ def _predict(setup: dict[str, Any], memory: mmap, randomness: Randomness) -> Non
         _answer(nonce, problem)
 
 
-def _plan(setup: dict[str, Any], planner: Any, generator: np.random.Generator, randomness: Randomness) -> None:
+def _plan(
+    setup: dict[str, Any], memory: mmap, planner: Any, generator: np.random.Generator, randomness: Randomness
+) -> None:
     """Answer questions for plans: one observation each."""
     environment, draws = _load(randomness, setup["seed"])
     observation_space, action_space = setup["observation"], setup["action"]
     discrete = action_space["kind"] != "box"
     if setup["stepping"] == "set_state":
         environment = SetBeforeEveryStep(environment, observation_space["kind"], observation_space["size"])
-    model = CandidateModel(environment, observation_space["kind"], observation_space["size"], discrete)
+    progress = memoryview(memory).cast("Q")  # see wire.PROGRESS
+    model = CandidateModel(environment, observation_space["kind"], observation_space["size"], discrete, progress)
     randomness.distinct = True
     plan_index = 0
     while True:
