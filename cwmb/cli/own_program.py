@@ -159,7 +159,7 @@ def plan_with_program(
     result = planning(spec, rules_of, planned, count)
     if as_json:
         fields = ("return_mean", "return_sem", "normalised_return", "normalised_sem", "episodes", "wanted")
-        counts = ("random_actions", "model_steps")
+        counts = ("random_actions", "model_steps", "step_many")
         found = {name: getattr(result, name) for name in (*fields, *counts)}
         return json.dumps({**found, "failure": _brief(result.failure)})
     normalised = (
@@ -174,6 +174,8 @@ def plan_with_program(
         f"  model steps  {result.model_steps:,} ({result.failed_steps:,} failed)",
         f"  random       {result.random_actions} actions of {result.steps}",
     ]
+    if result.step_many is not None:
+        lines.append(f"  step_many    {result.step_many}")
     if result.failure is not None:
         lines.append(f"  failure      {result.failure.kind}: {line(result.failure.message)}")
     return "\n".join(lines)

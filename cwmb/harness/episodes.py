@@ -23,7 +23,8 @@ class Episode:
     """What became of one episode.
 
     limited: the model took longer than allowed, and the rest was random; loaded: whether there was a model to plan
-    with; cut: the time for planning was up in the middle of it, so that it does not count.
+    with; cut: the time for planning was up in the middle of it, so that it does not count; step_many: see Plan, of the
+    last one.
     """
 
     total: float
@@ -35,6 +36,7 @@ class Episode:
     failure: Failure | None = None
     loaded: bool = True
     cut: bool = False
+    step_many: str | None = None
 
 
 def length(spec: EnvironmentSpec, protocol: BenchmarkProtocol) -> int:
@@ -95,16 +97,16 @@ def planned_episode(
     queue: list[Floats] = []
     total, taken, random_actions, model_steps, failed_steps = 0.0, 0, 0, 0, 0
     failure: Failure | None = None
-    over, loaded = False, True
+    over, loaded, step_many = False, True, None
     while taken < steps and not over:
         if not queue and failure is None:
             watch(taken)
             answer = plan(observation)
             model_steps += answer.model_steps
             failed_steps += answer.failed_steps
-            failure, loaded = answer.failure, answer.loaded
+            failure, loaded, step_many = answer.failure, answer.loaded, answer.step_many or step_many
             if answer.cut:
-                return Episode(total, taken, random_actions, model_steps, failed_steps, cut=True)
+                return Episode(total, taken, random_actions, model_steps, failed_steps, cut=True, step_many=step_many)
             queue = list(answer.actions) if answer.actions is not None else []
         if not queue:
             queue = [random_action(simulator.action_space, rng)]
@@ -115,7 +117,9 @@ def planned_episode(
         over = terminated or truncated
     watch(taken)
     limited = loaded and failure is not None and failure.kind == "timeout"
-    return Episode(total, taken, random_actions, model_steps, failed_steps, limited, failure, loaded)
+    return Episode(
+        total, taken, random_actions, model_steps, failed_steps, limited, failure, loaded, step_many=step_many
+    )
 
 
 def random_action(space: Space, rng: np.random.Generator) -> Floats:

@@ -242,7 +242,14 @@ def planning(
         limited=sum(e.limited for e in whole),
         failure=_failure(episodes, protocol.limits.planning_seconds, length(spec, protocol)),
         wanted=wanted or len(episodes),
+        step_many=_step_many(episodes),
     )
+
+
+def _step_many(episodes: Sequence[Episode]) -> str | None:
+    """Whether it was used in all episodes; else why not in the first of the others."""
+    said = [e.step_many for e in episodes if e.step_many]
+    return next((word for word in said if word != "used"), said[0] if said else None)
 
 
 def _failure(episodes: Sequence[Episode], seconds: float, length: int) -> Failure | None:

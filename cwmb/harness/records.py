@@ -82,7 +82,7 @@ class Planning:
     the oracle does not beat random by two standard errors or is not known; episodes: that count, of as many as were
     wanted: those that were planned in the protocol's time; random_actions: taken because no plan was to be had;
     model_steps, failed_steps: of the program, also in an episode that does not count; limited: episodes in which a step
-    of the model took longer than allowed.
+    of the model took longer than allowed; step_many: ``used``, or why the program's is not; None if it has none.
     """
 
     returns: list[float]
@@ -98,6 +98,7 @@ class Planning:
     limited: Count
     failure: Failure | None
     wanted: Count | None = None
+    step_many: str | None = None
 
 
 @dataclass(frozen=True)

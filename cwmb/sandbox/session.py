@@ -15,11 +15,13 @@ from cwmb.sandbox.conversation import Conversation, Ended
 from cwmb.sandbox.pool import twice
 from cwmb.sandbox.predicting import LEAST_TRANSITIONS
 from cwmb.sandbox.process import ZygoteDied
+from cwmb.text import line
 from cwmb.types import Failure, Floats, Space
 
 _MAX_ACTIONS = 10_000  # in one plan
 _STEPS_A_SECOND = 1e8  # of a model: more than any can take
 _MAX_STEPS = 1e12  # in one plan
+_WHY_CHARACTERS = 200
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class Plan:
     model_steps, failed_steps, seconds: steps of the model and reference seconds that this plan took
     failure: why there will be no more plans; loaded: whether there was a program to plan with at all
     cut: no more time was granted, which is no failure, and there will be no more plans either
+    step_many: ``used``, or why the program's is not; None if it has none
     """
 
     actions: Floats | None
@@ -39,6 +42,7 @@ class Plan:
     failure: Failure | None = None
     loaded: bool = True
     cut: bool = False
+    step_many: str | None = None
     seconds: float = 0.0
 
 
@@ -101,9 +105,10 @@ class PlanningSession:
 
         too_slow = f"a step of the model takes more than {1e3 * each:g} ms of CPU time on average while planning"
         try:
-            _, tail = conversation.ask(question, before + min(granted, most), too_slow, so_far)
+            report, tail = conversation.ask(question, before + min(granted, most), too_slow, so_far)
             with conversation.reading():
-                return self._read(conversation, tail, conversation.spent() - before)
+                plan = self._read(conversation, tail, conversation.spent() - before)
+                return replace(plan, step_many=_step_many(tail, report.text))
         except Ended as ended:
             late, own = ended.failure.kind == "timeout", min(most, so_far() - before)
             cut = late and granted < own
@@ -114,15 +119,24 @@ class PlanningSession:
         """The plan that an answer holds, given without its report. seconds: that it took."""
         if len(tail) < wire.PLAN.size or (len(tail) - wire.PLAN.size) % (8 * self._space.size):
             raise conversation.tampered("a malformed plan")
-        steps, failed = wire.PLAN.unpack_from(tail)
+        steps, failed, stepping = wire.PLAN.unpack_from(tail)
         if not failed <= steps <= min(self._most_steps, _STEPS_A_SECOND * (seconds + 1.0)):
             raise conversation.tampered("counts of model steps that are impossible")
+        if stepping > wire.REFUSED:
+            raise conversation.tampered("steps of an unknown kind")
         actions = np.frombuffer(tail, np.float64, offset=wire.PLAN.size).reshape(-1, self._space.size)
         if not len(actions):
             return Plan(None, steps, failed, seconds=seconds)
         if len(actions) > _MAX_ACTIONS or not np.isfinite(actions).all():
             raise conversation.tampered("a plan of impossible actions")
         return Plan(_admissible(actions, self._space), steps, failed, seconds=seconds)
+
+
+def _step_many(tail: bytes, why: str) -> str | None:
+    stepping = wire.PLAN.unpack_from(tail)[2]
+    if stepping == wire.STEPPED:
+        return None
+    return "used" if stepping == wire.AT_ONCE else f"ignored: {line(why, _WHY_CHARACTERS)}"
 
 
 def most_steps(reference: str, planner: PlannerSpec, space: Space) -> float:

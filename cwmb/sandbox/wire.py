@@ -18,7 +18,8 @@ LENGTH = struct.Struct("<I")
 REPORT = struct.Struct(
     "<8sBIqI"
 )  # nonce, kind (index into KINDS), line (0: unknown), row of the question (-1: none), text bytes
-PLAN = struct.Struct("<QQ")  # model steps, failed steps; float64 actions follow
+PLAN = struct.Struct("<QQQ")  # model steps, failed steps, how they were taken; float64 actions follow
+STEPPED, AT_ONCE, REFUSED = range(3)  # by step; by the program's step_many; that was refused, and the text says why
 PROGRESS = struct.Struct("<Q")  # model steps of the plan so far, in shared memory while it is made
 ROW_HEAD = struct.Struct("<BB6xd")  # status, done, reward; float64 observation follows
 

@@ -20,6 +20,7 @@ import numpy as np
 from cwmb.planners import SimulationFailed
 from cwmb.sandbox import wire
 from cwmb.sandbox.candidate import LoadFailed, described, load, malformed, report
+from cwmb.sandbox.many import StepMany
 from cwmb.sandbox.model import CandidateModel, SetBeforeEveryStep
 from cwmb.sandbox.randomness import Randomness
 from cwmb.sandbox.values import Malformed, decoder, encoder, real, truth, unpack
@@ -154,10 +155,14 @@ def _plan(
     environment, draws = _load(randomness, setup["seed"])
     observation_space, action_space = setup["observation"], setup["action"]
     discrete = action_space["kind"] != "box"
+    size, vectors = observation_space["size"], observation_space["kind"] == action_space["kind"] == "box"
+    many = None
+    if vectors and callable(getattr(environment, "step_many", None)):
+        many = StepMany(environment, size, randomness.planner_generator(setup["seed"] + 1))
     if setup["stepping"] == "set_state":
-        environment = SetBeforeEveryStep(environment, observation_space["kind"], observation_space["size"])
+        environment = SetBeforeEveryStep(environment, observation_space["kind"], size)
     progress = memoryview(memory).cast("Q")  # see wire.PROGRESS
-    model = CandidateModel(environment, observation_space["kind"], observation_space["size"], discrete, progress)
+    model = CandidateModel(environment, observation_space["kind"], size, discrete, progress, many)
     randomness.distinct = True
     plan_index = 0
     while True:
@@ -170,7 +175,9 @@ def _plan(
             actions = np.asarray(planner.plan(model, generator), dtype=np.float64).tobytes()
         except SimulationFailed:
             actions = b""
-        _answer(nonce, Report(), wire.PLAN.pack(model.steps, model.failed_steps) + actions)
+        stepping = wire.STEPPED if many is None else wire.AT_ONCE if many.refused is None else wire.REFUSED
+        why = many.refused if many is not None and many.refused else ""
+        _answer(nonce, Report(text=why), wire.PLAN.pack(model.steps, model.failed_steps, stepping) + actions)
 
 
 def _next_question() -> Question:
