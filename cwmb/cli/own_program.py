@@ -51,7 +51,7 @@ def score_program(
     program = read_program(file)
     truth, train, checksum = _data(spec, split, data)
     judge = Judge.of(sandbox, rules_of, spec)
-    evaluation, _ = judge.score(
+    evaluation, _, seconds = judge.score(
         program,
         truth,
         unforeseen(0, spec.id, Purpose.AUDIT, program.source),
@@ -67,9 +67,11 @@ def score_program(
             *("floor", "ceiling", "skill", "n"),
         )
         failure = _brief(evaluation.failure)
-        horizon = {"steps": rolled.steps, "length": rolled.length}
-        return json.dumps({**{name: getattr(result, name) for name in fields}, "horizon": horizon, "failure": failure})
-    return "\n".join(_score_lines(spec, result, evaluation, judge.observation_space, judge.action_space))
+        found = {name: getattr(result, name) for name in fields}
+        found["horizon"] = {"steps": rolled.steps, "length": rolled.length}
+        found["reference_seconds"] = round(seconds, 6)
+        return json.dumps({**found, "failure": failure})
+    return "\n".join(_score_lines(spec, result, evaluation, seconds, judge.observation_space, judge.action_space))
 
 
 def _brief(failure: Failure | None) -> dict[str, str] | None:
@@ -90,7 +92,7 @@ def _data(spec: EnvironmentSpec, split: str, data: str | None) -> tuple[Transiti
 
 
 def _score_lines(
-    spec: EnvironmentSpec, result: Any, evaluation: Evaluation, observations: Space, actions: Space
+    spec: EnvironmentSpec, result: Any, evaluation: Evaluation, seconds: float, observations: Space, actions: Space
 ) -> Iterator[str]:
     skill = "–" if result.skill is None else f"{result.skill:.4f}"
     yield f"{spec.id}: accuracy {result.accuracy:.4f} on {result.n} transitions"
@@ -107,6 +109,7 @@ def _score_lines(
     if evaluation.loses_state:
         yield f"  steps    step does not keep the new state in {result.lost:.0%} of the pairs of steps tried: planners"
         yield "           set the state once and then only call step"
+    yield f"  speed    {_speed(round(result.ran * result.n), seconds)}"
     if result.ran < 1:
         yield f"  ran      {result.ran:.4f}   of the transitions"
     failure = evaluation.failure
@@ -116,6 +119,13 @@ def _score_lines(
     for mistake in evaluation.mistakes:
         yield ""
         yield from _mistake_lines(mistake, observations, actions)
+
+
+def _speed(steps: int, seconds: float) -> str:
+    """How many steps a program takes in a reference second of CPU time, and what one costs."""
+    if not (steps and seconds):
+        return "–"
+    return f"{steps / seconds:,.0f} steps a second of CPU time, {1e3 * seconds / steps:.3g} ms each"
 
 
 def _mistake_lines(mistake: Mistake, observations: Space, actions: Space) -> Iterator[str]:
@@ -149,18 +159,29 @@ def plan_with_program(
     """Plan with a program in the real environment; returns what is printed."""
     from cwmb.cli.progress import PlanProgress
     from cwmb.harness.episodes import episode_count, length
-    from cwmb.harness.planning import plan_episodes, planning
+    from cwmb.harness.planning import Allowance, plan_episodes, planning
 
     spec, rules_of = environment(env), protocol(protocol_name)
     program = read_program(file)
     count = episodes or episode_count(spec, rules_of)
+    allowance = Allowance(rules_of.limits.planning_seconds)
     with PlanProgress(Console(stderr=True), count, length(spec, rules_of)) as progress:
-        planned = plan_episodes(sandbox, spec, rules_of, program, count=count, watch=progress.steps, done=progress.done)
+        planned = plan_episodes(
+            sandbox,
+            spec,
+            rules_of,
+            program,
+            count=count,
+            allowance=allowance,
+            watch=progress.steps,
+            done=progress.done,
+        )
     result = planning(spec, rules_of, planned, count)
     if as_json:
         fields = ("return_mean", "return_sem", "normalised_return", "normalised_sem", "episodes", "wanted")
         counts = ("random_actions", "model_steps", "step_many")
         found = {name: getattr(result, name) for name in (*fields, *counts)}
+        found["reference_seconds"] = round(allowance.all_spent, 3)
         return json.dumps({**found, "failure": _brief(result.failure)})
     normalised = (
         "– (the oracle does not clearly beat the random policy here, or was not measured)"
@@ -172,6 +193,7 @@ def plan_with_program(
         f"{spec.id}: return {result.return_mean:.3f} ± {result.return_sem:.3f} over {result.episodes} episodes{of}",
         f"  normalised   {normalised}",
         f"  model steps  {result.model_steps:,} ({result.failed_steps:,} failed)",
+        f"  speed        {_speed(result.model_steps, allowance.all_spent)}",
         f"  random       {result.random_actions} actions of {result.steps}",
     ]
     if result.step_many is not None:

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
 from threading import Event
+from typing import Any
 
 from cwmb.benchmark.baselines import Returns, baselines
 from cwmb.benchmark.catalog import EnvironmentSpec
@@ -51,6 +52,11 @@ class Allowance:
         """What an episode has used so far."""
         return self._spent.get(episode, 0.0)
 
+    @property
+    def all_spent(self) -> float:
+        """What all episodes have used so far."""
+        return sum(tuple(self._spent.values()))
+
     def left(self, episode: int) -> float:
         """What is left for an episode, as far as is known."""
         return self.seconds - sum(seconds for index, seconds in tuple(self._spent.items()) if index <= episode)
@@ -90,6 +96,7 @@ def plan_episodes(
     ledger: Ledger | None = None,
     count: int | None = None,
     workers: int | None = None,
+    allowance: Allowance | None = None,
     seat: Callable[[], AbstractContextManager[None]] | None = None,
     core: Callable[[], AbstractContextManager[None]] = nullcontext,
     stopping: Callable[[], bool] = lambda: False,
@@ -101,6 +108,7 @@ def plan_episodes(
     The last one is cut where the protocol's time for planning was up.
 
     workers: how many run at a time, one per core by default; nothing depends on it. They are journaled in order.
+    allowance: of the protocol's time unless given.
     seat, core: what an episode holds while it runs, and while it plans; with a seat others on the machine go first.
     done: told when an episode counts; watch: how many steps an episode has taken.
 
@@ -108,7 +116,7 @@ def plan_episodes(
         Interrupted: stopping() said so between two plans. What is not journaled is lost: it cost no money, only time.
     """
     count = episode_count(spec, protocol) if count is None else count
-    allowance = Allowance(protocol.limits.planning_seconds)
+    allowance = allowance or Allowance(protocol.limits.planning_seconds)
     over = Event()
 
     def run(index: int) -> Episode:
@@ -166,8 +174,10 @@ def plan_episodes(
     return episodes
 
 
-def _timing(allowance: Allowance, index: int, running: Mapping[int, Future[Episode]]) -> dict[str, float]:
-    return {"reference": round(allowance.spent(index), 6), "steps": running[index].result().model_steps}
+def _timing(allowance: Allowance, index: int, running: Mapping[int, Future[Episode]]) -> dict[str, Any]:
+    episode = running[index].result()
+    at_once = episode.step_many == "used"
+    return {"reference": round(allowance.spent(index), 6), "steps": episode.model_steps, "at_once": at_once}
 
 
 def _episode(

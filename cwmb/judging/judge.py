@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,6 +17,14 @@ from cwmb.judging.precision import Scale, scale
 from cwmb.judging.scoring import Marks, Rules, compare, evaluate, mistakes, reward_classes, rules
 from cwmb.sandbox import Sandbox
 from cwmb.types import NOT_RUN, Evaluation, Failure, Ints, Predictions, Program, Space, Transitions
+
+
+class Judged(NamedTuple):
+    """What came of judging a program. marks: what is right of each prediction; seconds: see Predictions."""
+
+    evaluation: Evaluation
+    marks: Marks
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -68,7 +77,7 @@ class Judge:
         show: int = 0,
         skip: int = 0,
         feedback: np.random.Generator | None = None,
-    ) -> tuple[Evaluation, Marks]:
+    ) -> Judged:
         """The evaluation of a program on the transitions.
 
         audit: draws the transitions that are repeated in a fresh process (one that no program foresees, see
@@ -82,8 +91,8 @@ class Judge:
         if audit is not None and evaluation.accuracy > max(audit_above, 0.0):
             failure = self._audit(program, truth, predicted, marks, audit)
             if failure is not None:
-                nothing = replace(evaluation, accuracy=0.0, exact=0.0, determined=0.0, precision=0.0, failure=failure)
-                return nothing, marks
+                nothing = replace(evaluation, accuracy=0.0, exact=0.0, determined=0.0, precision=0.0)
+                return Judged(replace(nothing, failure=failure), marks, predicted.seconds)
         if self.rolls_out and not evaluation.raised:
             evaluation = replace(evaluation, lost=lost(self, program, truth))
         if show:
@@ -93,7 +102,7 @@ class Judge:
                 chosen = np.roll(chosen, -(skip % len(chosen)))[:show]
             found = mistakes(truth, predicted, marks, counted, chosen, self.blocks)
             evaluation = replace(evaluation, mistakes=found)
-        return evaluation, marks
+        return Judged(evaluation, marks, predicted.seconds)
 
     def _audit(
         self, program: Program, truth: Transitions, said: Predictions, marks: Marks, rng: np.random.Generator

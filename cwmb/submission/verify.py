@@ -330,7 +330,7 @@ class _Cell:
         def measured(truth: Transitions) -> tuple[float, float]:
             with self.bench.cores.scoring():
                 drawn = unforeseen(record.seed, spec.id, Purpose.AUDIT, program.source)
-                evaluation, marks = judge.score(program, truth, drawn)
+                evaluation, marks, _ = judge.score(program, truth, drawn)
             return evaluation.accuracy, figures.standard_error(truth, marks, judge.rules)
 
         floor = evaluate(new, persistence(new, trajectories.transitions(spec, "train"), judge.rules), judge.rules)
