@@ -22,7 +22,7 @@ from cwmb.conversion import convert
 from cwmb.errors import CwmbError, InfrastructureError
 from cwmb.harness import provenance
 from cwmb.harness.cores import Cores
-from cwmb.harness.episodes import Episode
+from cwmb.harness.episodes import Episode, episode_count
 from cwmb.harness.planning import planning
 from cwmb.harness.records import Record
 from cwmb.journal import entries as entries_of
@@ -260,7 +260,8 @@ class _Cell:
 
     def _again(self, name: str, strategy: Callable[[], Any], entries: Entries, plan: bool = True) -> Again | Figure:
         """Run the cell again; a figure if that is not possible since it asks something else."""
-        recorded = self.record.planning.episodes if self.record.planning else 0
+        planned = self.record.planning
+        recorded = planned.episodes + (planned.episodes < (planned.wanted or 0)) if planned else 0
         count = min(recorded, recorded if self.episodes is None else self.episodes) if plan else 0
         folder = self.scratch / self.record.environment / str(self.record.seed) / name
         try:
@@ -312,7 +313,8 @@ class _Cell:
             return
         spec = environment(record.environment)
         recorded = [convert(e["value"], Episode) for e in _kept(ledger, "episode")]
-        yield figures.derived_planning(record.planning, planning(spec, self.run.protocol, recorded))
+        wanted = episode_count(spec, self.run.protocol) if record.program else 0
+        yield figures.derived_planning(record.planning, planning(spec, self.run.protocol, recorded, wanted))
         if record.program:
             now = [convert(e["value"], Episode) for e in _kept(again.entries, "episode")]
             yield figures.episodes(recorded, now, exact=self.exact)
