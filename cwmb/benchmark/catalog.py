@@ -45,7 +45,8 @@ class EnvironmentSpec:
     group: ``discrete`` or ``continuous`` actions; step_limit: of an episode, 100 where Gymnasium has none;
     reward_values: all values that the reward can take, or None where it is continuous;
     stochastic: whether a step draws random numbers; episodes: per protocol, where it departs from the protocol's;
-    blocks: sizes of the parts of a large observation: positions, velocities, and what is derived from them.
+    blocks: sizes of the parts of a large observation: positions, velocities, and what is derived from them;
+    fit: whether a program may learn from the training data (a suite's decision).
     """
 
     id: str
@@ -60,6 +61,7 @@ class EnvironmentSpec:
     stochastic: bool = False
     episodes: dict[str, int] = field(default_factory=dict)
     blocks: list[int] = field(default_factory=list)
+    fit: bool = False
 
 
 @cache

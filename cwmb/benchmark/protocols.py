@@ -46,6 +46,7 @@ class Limits:
 
     load_seconds: float = 5.0
     step_seconds: float = 0.050  # a transition, or a step of the model in planning, on average
+    fit_seconds: float = 60.0  # learning from the training data, where a suite allows it
     planning_seconds: float = 7200.0  # a cell's episodes, all together
     memory_bytes: int = 1 << 30
     source_bytes: int = 64 << 10

@@ -58,6 +58,7 @@ def score_program(
         show=SHOWN_MISTAKES,
         feedback=None if rules_of.scoring.feedback == "first" else generator(0, spec.id, Purpose.FEEDBACK, 0),
     )
+    fit = judge.fitted(program).seconds
     known = bounds(spec, judge, partial(make, spec), truth, train, checksum)
     rolled = program_horizon(judge, program, recorded_trajectories(truth, train))
     result = score(evaluation, known.floor, known.ceiling, horizon=rolled)
@@ -70,8 +71,9 @@ def score_program(
         found = {name: getattr(result, name) for name in fields}
         found["horizon"] = {"steps": rolled.steps, "length": rolled.length}
         found["reference_seconds"] = round(seconds, 6)
+        found["fit_seconds"] = round(fit, 6)
         return json.dumps({**found, "failure": failure})
-    return "\n".join(_score_lines(spec, result, evaluation, seconds, judge.observation_space, judge.action_space))
+    return "\n".join(_score_lines(spec, result, evaluation, seconds, fit, judge.observation_space, judge.action_space))
 
 
 def _brief(failure: Failure | None) -> dict[str, str] | None:
@@ -92,7 +94,13 @@ def _data(spec: EnvironmentSpec, split: str, data: str | None) -> tuple[Transiti
 
 
 def _score_lines(
-    spec: EnvironmentSpec, result: Any, evaluation: Evaluation, seconds: float, observations: Space, actions: Space
+    spec: EnvironmentSpec,
+    result: Any,
+    evaluation: Evaluation,
+    seconds: float,
+    fit: float,
+    observations: Space,
+    actions: Space,
 ) -> Iterator[str]:
     skill = "–" if result.skill is None else f"{result.skill:.4f}"
     yield f"{spec.id}: accuracy {result.accuracy:.4f} on {result.n} transitions"
@@ -110,6 +118,8 @@ def _score_lines(
         yield f"  steps    step does not keep the new state in {result.lost:.0%} of the pairs of steps tried: planners"
         yield "           set the state once and then only call step"
     yield f"  speed    {_speed(round(result.ran * result.n), seconds)}"
+    if fit:
+        yield f"  fit      {fit:.3g} s of CPU time"
     if result.ran < 1:
         yield f"  ran      {result.ran:.4f}   of the transitions"
     failure = evaluation.failure

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from functools import partial
-from threading import Event
+from functools import cache, partial
+from threading import Event, Lock
 from typing import Any
 
+from cwmb.benchmark import trajectories
 from cwmb.benchmark.baselines import Returns, baselines
 from cwmb.benchmark.catalog import EnvironmentSpec
 from cwmb.benchmark.protocols import BenchmarkProtocol
@@ -29,7 +30,7 @@ from cwmb.harness.records import Planning
 from cwmb.harness.setup import Setup, Stage
 from cwmb.machine import cores
 from cwmb.sandbox import Plan, Sandbox
-from cwmb.types import Failure, Floats, Program
+from cwmb.types import Failure, Fitted, Floats, Program
 from cwmb.worlds import make
 
 
@@ -130,7 +131,7 @@ def plan_episodes(
                 sandbox,
                 spec,
                 protocol,
-                program,
+                ready,
                 index,
                 core,
                 granted,
@@ -138,6 +139,18 @@ def plan_episodes(
                 seat is not None,
                 partial(watch, index),
             )
+
+    @cache
+    def fitted() -> Fitted:
+        spaces = trajectories.spaces(spec)
+        train = trajectories.transitions(spec, "train")
+        return sandbox.fit(program, *spaces, train, protocol.limits, protocol.scoring.seed)
+
+    learning = Lock()
+
+    def ready() -> Fitted:
+        with learning:  # once for all episodes
+            return fitted() if spec.fit else Fitted(program)
 
     threads = ThreadPoolExecutor(min(workers or cores(), count) or 1, thread_name_prefix="episode")
     running: dict[int, Future[Episode]] = {}
@@ -184,7 +197,7 @@ def _episode(
     sandbox: Sandbox,
     spec: EnvironmentSpec,
     protocol: BenchmarkProtocol,
-    program: Program,
+    ready: Callable[[], Fitted],
     index: int,
     core: Callable[[], AbstractContextManager[None]],
     granted: Callable[[], float],
@@ -192,20 +205,24 @@ def _episode(
     behind: bool,
     watch: Callable[[int], None],
 ) -> Episode:
-    """One episode. granted: how much longer it may plan, or raises Interrupted."""
+    """One episode. ready: the program to plan with; granted: how much longer it may plan, or raises Interrupted."""
+    with core():
+        learned = ready()
 
     def plan(observation: Floats) -> Plan:
         with core():
             seconds = granted()  # after waiting for the core
             if seconds <= 0:
                 return Plan(None, cut=True)
+            if learned.failure is not None:
+                return Plan(None, failure=learned.failure, loaded=False)
             made = session.plan(observation, seconds)
             allowance.spend(index, made.seconds)
             return made
 
     simulator = make(spec)
     with sandbox.planning(
-        program,
+        learned.program,
         simulator.observation_space,
         simulator.action_space,
         planner_spec(spec, protocol),

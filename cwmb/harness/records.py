@@ -260,7 +260,7 @@ def _provenance(setup: Setup, spec: EnvironmentSpec, asked: Sequence[Asked]) -> 
         protocol_sha256=setup.protocol.checksum,
         train_sha256=spec.dataset.train_sha256,
         test_sha256=spec.dataset.test_sha256,
-        description_sha256=descriptions.checksum(spec.id, setup.descriptions),
+        description_sha256=descriptions.checksum(spec.id, setup.descriptions, fit=spec.fit),
         prompts_sha256=prompts.checksum(),
         strategy_package=setup.strategy_package,
         sampling=asdict(setup.protocol.sampling),

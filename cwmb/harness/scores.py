@@ -38,7 +38,7 @@ def score(job: Job, program: Program | None, split: Split) -> Score:
         Score,
         lambda: _judged(job, program, split, floor, ceiling, judged),
         source_of(program, job.meter),
-        timing=lambda: _timing(program, *judged),
+        timing=lambda: _timing(program, judged[0], job.judge.fitted(program).seconds),
     )
 
 
@@ -80,10 +80,10 @@ def _judged(
     return beside_bounds(evaluation, floor, ceiling, unseen, horizon)
 
 
-def _timing(program: Program, judged: Judged) -> dict[str, Any]:
-    """How fast the program is: the reference seconds in which it took so many steps."""
+def _timing(program: Program, judged: Judged, fit: float) -> dict[str, Any]:
+    """How fast the program is: the reference seconds in which it took so many steps, and those that it learned for."""
     steps = round(judged.evaluation.ran * judged.evaluation.n)
-    return {"reference": round(judged.seconds, 6), "steps": steps, "program": program.hash}
+    return {"reference": round(judged.seconds, 6), "steps": steps, "program": program.hash, "fit": round(fit, 6)}
 
 
 def _unseen_accuracy(train: Transitions, test: Transitions, marks: Marks) -> float | None:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
 
 from cwmb.benchmark.catalog import EnvironmentSpec
-from cwmb.benchmark.protocols import BenchmarkProtocol
+from cwmb.benchmark.protocols import BenchmarkProtocol, Limits
 from cwmb.benchmark.trajectories import spaces, transitions
 from cwmb.judging import audit as auditing
 from cwmb.judging.continuity import lost
 from cwmb.judging.precision import Scale, scale
 from cwmb.judging.scoring import Marks, Rules, compare, evaluate, mistakes, reward_classes, rules
 from cwmb.sandbox import Sandbox
-from cwmb.types import NOT_RUN, Evaluation, Failure, Ints, Predictions, Program, Space, Transitions
+from cwmb.types import NOT_RUN, Evaluation, Failure, Fitted, Ints, Predictions, Program, Space, Transitions
 
 
 class Judged(NamedTuple):
@@ -27,12 +27,15 @@ class Judged(NamedTuple):
     seconds: float
 
 
+KEPT = 4  # programs whose learning is remembered
+
+
 @dataclass(frozen=True)
 class Judge:
     """Judges programs of one environment under one protocol.
 
     scale: of its training data, for the precision; blocks: see EnvironmentSpec; rolls_out: whether planners set a
-    program's state once and then only call step.
+    program's state once and then only call step; teaches: the transitions that programs may learn from, if they may.
     """
 
     sandbox: Sandbox
@@ -43,29 +46,59 @@ class Judge:
     scale: Scale
     blocks: Sequence[int] = ()
     rolls_out: bool = False
+    teaches: Transitions | None = None
+    _fitted: dict[str, Fitted] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(cls, sandbox: Sandbox, protocol: BenchmarkProtocol, spec: EnvironmentSpec) -> Judge:
         """The judge of an environment, whose spaces are those of its data set. Raises CwmbError: see spaces()."""
-        concrete = rules(spec, protocol.scoring)
+        concrete, train = rules(spec, protocol.scoring), transitions(spec, "train")
         usual = scale(
-            transitions(spec, "train"),
+            train,
             discrete_observation=concrete.observation is None,
             discrete_reward=spec.reward_values is not None,
         )
         # Where chance decides, two ways to the same state differ without anybody's fault.
         rolls_out = protocol.planner(spec.group).stepping == "rollout" and not spec.stochastic
-        return cls(sandbox, protocol, concrete, *spaces(spec), usual, tuple(spec.blocks), rolls_out)
+        teaches = train if spec.fit else None
+        return cls(sandbox, protocol, concrete, *spaces(spec), usual, tuple(spec.blocks), rolls_out, teaches)
+
+    def fitted(self, program: Program) -> Fitted:
+        """A program that has learned from the training data, where it may and can. It does so once, not for each score.
+
+        The last few are kept: what a search scores is scored again when it is judged.
+        """
+        if self.teaches is None:
+            return Fitted(program)
+        known = self._fitted.pop(program.hash, None)
+        if known is None:
+            spaces = self.observation_space, self.action_space
+            limits, seed = self.protocol.limits, self.protocol.scoring.seed
+            known = self.sandbox.fit(program, *spaces, self.teaches, limits, seed)
+        self._fitted[program.hash] = known
+        for oldest in list(self._fitted)[:-KEPT]:
+            del self._fitted[oldest]
+        return known
 
     def predict(self, program: Program, truth: Transitions) -> Predictions:
         """What a program says about the transitions. Only their observations and actions reach it."""
-        limits, seed = self.protocol.limits, self.protocol.scoring.seed
-        return self.sandbox.predict(program, self.observation_space, self.action_space, truth, limits, seed)
+        return self._say(self.sandbox.predict, program, truth)
 
     def roll_out(self, program: Program, truth: Transitions) -> Predictions:
         """What a program says along the actions of whole episodes. Of each only the first observation reaches it."""
+        return self._say(self.sandbox.roll_out, program, truth)
+
+    def _say(
+        self,
+        how: Callable[[Program, Space, Space, Transitions, Limits, int], Predictions],
+        program: Program,
+        truth: Transitions,
+    ) -> Predictions:
+        learned = self.fitted(program)
+        if learned.failure is not None:
+            return Predictions.none(len(truth), self.observation_space.size, learned.failure)
         limits, seed = self.protocol.limits, self.protocol.scoring.seed
-        return self.sandbox.roll_out(program, self.observation_space, self.action_space, truth, limits, seed)
+        return how(learned.program, self.observation_space, self.action_space, truth, limits, seed)
 
     def score(
         self,
@@ -110,7 +143,7 @@ class Judge:
         classes, ran = reward_classes(truth, self.rules), said.status != NOT_RUN
         index = auditing.draw(truth, classes, marks.terminal, ran, self.protocol.scoring.audit, rng)
         again = self.sandbox.audit(
-            program,
+            self.fitted(program).program,
             self.observation_space,
             self.action_space,
             truth,

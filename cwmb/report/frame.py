@@ -90,6 +90,7 @@ NUMBERS = {
     "planned_per_second": "steps of the model in a reference second, while it is planned with",
     "at_once_per_second": "the same where they were taken by step_many",
     "reference_seconds": "that planning took",
+    "fit_seconds": "reference seconds that the program learned for",
     "call_seconds": "waiting for the model",
     "score_seconds": "running programs on transitions",
     "episode_seconds": "planning and acting",
@@ -349,6 +350,7 @@ def _speeds(timings: bytes, program: str | None) -> dict[str, float]:
             entry = json.loads(text)
             if entry["type"] == "score" and entry["program"] == program:
                 names = ["steps"]
+                taken["fit"] = float(entry.get("fit", 0.0)), 1.0
             elif entry["type"] == "episode":
                 names = ["planned", "at_once"] if entry["at_once"] else ["planned"]
             else:
@@ -358,8 +360,11 @@ def _speeds(timings: bytes, program: str | None) -> dict[str, float]:
                 taken[name] = steps + float(entry["steps"]), seconds + float(entry["reference"])
         except (ValueError, KeyError, TypeError):
             continue
+    fit = taken.pop("fit", None)
     speeds = {f"{name}_per_second": steps / seconds for name, (steps, seconds) in taken.items() if seconds}
-    return {**speeds, "reference_seconds": taken["planned"][1]} if "planned" in taken else speeds
+    if "planned" in taken:
+        speeds["reference_seconds"] = taken["planned"][1]
+    return {**speeds, "fit_seconds": fit[0]} if fit else speeds
 
 
 # ------------------------------------------------------------------------------------------------------ labels

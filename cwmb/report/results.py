@@ -151,11 +151,12 @@ def environment_tables(configurations: Sequence[Configuration]) -> Iterator[Tabl
 
 
 _SPEEDS = ("steps_per_second", "planned_per_second", "at_once_per_second")
-_PLANNED = ("model_steps", "reference_seconds", "episodes", "wanted")
+_PLANNED = ("model_steps", "reference_seconds", "episodes", "wanted", "fit_seconds")
 
 
 def speed_tables(configurations: Sequence[Configuration]) -> Iterator[Table]:
     """For each configuration whose timings are at hand: how fast its programs are, and what planning with them took."""
+    fits = any(c.known("fit_seconds").any() for c in configurations)
     columns = (
         Column("environment", "environment"),
         Column("steps_per_second", "scored", digits=0),
@@ -165,6 +166,7 @@ def speed_tables(configurations: Sequence[Configuration]) -> Iterator[Table]:
         Column("reference_seconds", "seconds", digits=1),
         Column("episodes", "episodes", digits=1),
         Column("wanted", "of", digits=1),
+        Column("fit_seconds", "fit", digits=1, detail=not fits),
         *(Column(key, key, detail=True) for key in ("strategy", "model", "budget")),
         *CONTEXT,
     )

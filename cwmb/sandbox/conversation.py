@@ -18,7 +18,7 @@ from cwmb.benchmark.protocols import Limits, PlannerSpec
 from cwmb.errors import CwmbError, InfrastructureError
 from cwmb.sandbox import wire
 from cwmb.sandbox.process import Process, ZygoteDied
-from cwmb.types import Failure, FailureKind, Program, Space
+from cwmb.types import Failure, FailureKind, FittedProgram, Program, Space
 
 _POLL_SECONDS = 0.02  # how often a silent child is looked at
 _TIMEVAL = struct.pack("@ll", 0, int(_POLL_SECONDS * 1e6))
@@ -75,11 +75,12 @@ class Conversation:
     def load(self) -> None:
         """Load the program. Raises Ended."""
         source = self._program.source.encode("utf-8", "surrogatepass")
+        begins = self._program.state if isinstance(self._program, FittedProgram) else source
         if len(source) > self.limits.source_bytes:
             message = f"the program has {len(source)} bytes, allowed are {self.limits.source_bytes}"
             raise Ended(Failure("too_large", message))
         until = self.spent() + self.limits.load_seconds
-        report, _ = self.ask(source, until, f"loading it took more than {self.limits.load_seconds:g} s of CPU time")
+        report, _ = self.ask(begins, until, f"loading it took more than {self.limits.load_seconds:g} s of CPU time")
         failure = self.failure(report)
         if failure is not None:
             raise Ended(failure)
@@ -228,10 +229,18 @@ class Conversation:
 
 
 def setup(
-    observation_space: Space, action_space: Space, seed: int, planner: PlannerSpec | None = None
+    observation_space: Space,
+    action_space: Space,
+    seed: int,
+    planner: PlannerSpec | None = None,
+    *,
+    fit: bool = False,
+    fitted: bool = False,
 ) -> dict[str, Any]:
-    """What a child has to know besides its program."""
+    """What a child has to know besides its program. fit: whether it is to learn; fitted: whether that has learned."""
     return {
+        "fit": fit,
+        "fitted": fitted,
         "seed": int(seed),
         "observation": {"kind": observation_space.kind, "size": observation_space.size},
         "action": {

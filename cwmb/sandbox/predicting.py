@@ -8,7 +8,7 @@ from cwmb.sandbox.answers import Answers
 from cwmb.sandbox.conversation import Conversation, Ended, setup
 from cwmb.sandbox.delivery import MAX_ROWS, Delivery
 from cwmb.sandbox.pool import Pool, twice
-from cwmb.types import Predictions, Program, Space
+from cwmb.types import FittedProgram, Predictions, Program, Space
 
 LEAST_TRANSITIONS = 100  # the time of so many is granted to fewer: the first ones are the slow ones
 _HOUR = 3600
@@ -29,7 +29,7 @@ def predictions(
 
     of: the number of transitions that the time is granted for; pace: see Conversation. See Sandbox.predict.
     """
-    settings = setup(observation_space, action_space, seed)
+    settings = setup(observation_space, action_space, seed, fitted=isinstance(program, FittedProgram))
     budget = limits.step_seconds * max(of, LEAST_TRANSITIONS)
     # When the kernel ends a child whose parent does not. In hours, as a child can read how many transitions there are.
     backstop = _HOUR * (1 + int(pace * (limits.load_seconds + budget)) // _HOUR)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cwmb.sandbox.conversation import Conversation
     from cwmb.sandbox.delivery import Delivery
     from cwmb.sandbox.session import PlanningSession
-    from cwmb.types import Ints, Predictions, Program, Space, Transitions
+    from cwmb.types import Fitted, Ints, Predictions, Program, Space, Transitions
 
 
 class Sandbox:
@@ -94,6 +94,27 @@ class Sandbox:
     def close(self) -> None:
         """End all processes."""
         self._pool.close()
+
+    def fit(
+        self,
+        program: Program,
+        observation_space: Space,
+        action_space: Space,
+        train: Transitions,
+        limits: Limits,
+        seed: int,
+    ) -> Fitted:
+        """Let a program learn from transitions, in a process of its own, if it has a method ``fit``.
+
+        What comes back takes its place in all other methods.
+
+        Raises:
+            InfrastructureError: the processes don't work, and not for the program's doing.
+        """
+        from cwmb.sandbox.learning import fit
+
+        _ = self.layers
+        return fit(self._pool, program, observation_space, action_space, train, limits, seed, self.pace)
 
     def predict(
         self,
@@ -200,12 +221,13 @@ class Sandbox:
         """
         from cwmb.sandbox.conversation import Conversation, setup
         from cwmb.sandbox.session import PlanningSession, most_steps
+        from cwmb.types import FittedProgram
 
         if planner.name not in self._planners:
             raise unknown("planner", planner.name, self._planners)
         _ = self.layers
         pace = self.pace
-        settings = setup(observation_space, action_space, seed, planner)
+        settings = setup(observation_space, action_space, seed, planner, fitted=isinstance(program, FittedProgram))
         with contextlib.ExitStack() as stack:
 
             def start() -> Conversation:

@@ -20,6 +20,7 @@ import numpy as np
 from cwmb.planners import SimulationFailed
 from cwmb.sandbox import wire
 from cwmb.sandbox.candidate import LoadFailed, described, load, malformed, report
+from cwmb.sandbox.fitting import CannotTravel, frozen, thawed, training_arrays
 from cwmb.sandbox.many import StepMany
 from cwmb.sandbox.model import CandidateModel, SetBeforeEveryStep
 from cwmb.sandbox.randomness import Randomness
@@ -62,6 +63,8 @@ def serve(memory: mmap, randomness: Randomness, planners: dict[str, Any], lock_d
 def _answerer(
     setup: dict[str, Any], memory: mmap, randomness: Randomness, planners: dict[str, Any]
 ) -> Callable[[], None]:
+    if setup["fit"]:
+        return lambda: _fit(setup, memory, randomness)
     if setup["planner"] is None:
         return lambda: _predict(setup, memory, randomness)
     planner_class = planners[setup["planner"]]
@@ -74,25 +77,52 @@ def _answerer(
     return lambda: _plan(setup, memory, planner, generator, randomness)
 
 
-def _load(randomness: Randomness, seed: int) -> tuple[Any, bool]:
+def _load(setup: dict[str, Any], randomness: Randomness) -> tuple[Any, bool]:
     """The program's environment, and whether it seems to draw random numbers."""
     nonce, source = _next_question()
+    seed = setup["seed"]
     # A program that hides its use of random numbers from this test disagrees with itself in the audit.
     draws = any(word in source for word in (b"random", b"secrets", b"urandom"))
     if draws:
         randomness.begin(seed, b"-1")
     try:
-        environment = load(source)
+        environment = thawed(source) if setup["fitted"] else load(source)
     except LoadFailed as failed:
         _answer(nonce, failed.report)
+        os._exit(0)
+    except BaseException as error:  # of a fitted environment
+        _answer(nonce, report(error, "fit_error"))
         os._exit(0)
     _answer(nonce, Report())
     return environment, draws
 
 
+def _fit(setup: dict[str, Any], memory: mmap, randomness: Randomness) -> None:
+    """Answer the question to learn, once."""
+    environment, draws = _load(setup, randomness)
+    fit = getattr(environment, "fit", None)
+    nonce, content = _next_question()
+    problem, state = Report(), b""
+    if callable(fit):
+        try:
+            if draws:
+                randomness.begin(setup["seed"], b"fit")
+            fit(*training_arrays(content, setup))
+            state = frozen(environment)
+            if len(state) > len(memory):
+                raise CannotTravel(f"it takes {len(state):,} bytes, at most {len(memory):,} can be handed over")
+            memory[: len(state)] = state
+        except CannotTravel as error:
+            text = f"after fit the object must be handed to other processes (its attributes are kept), but {error}"
+            problem = Report("fit_error", text)
+        except BaseException as error:
+            problem = report(error, "fit_error")
+    _answer(nonce, problem, wire.FITTED.pack(0 if problem.kind else len(state)))
+
+
 def _predict(setup: dict[str, Any], memory: mmap, randomness: Randomness) -> None:
     """Answer questions about transitions: rows (observation, action), NaN for the observation to go on."""
-    environment, draws = _load(randomness, setup["seed"])
+    environment, draws = _load(setup, randomness)
     set_state, step = environment.set_state, environment.step
     observation_space, action_space = setup["observation"], setup["action"]
     size, width = observation_space["size"], observation_space["size"] + action_space["size"]
@@ -152,7 +182,7 @@ def _plan(
     setup: dict[str, Any], memory: mmap, planner: Any, generator: np.random.Generator, randomness: Randomness
 ) -> None:
     """Answer questions for plans: one observation each."""
-    environment, draws = _load(randomness, setup["seed"])
+    environment, draws = _load(setup, randomness)
     observation_space, action_space = setup["observation"], setup["action"]
     discrete = action_space["kind"] != "box"
     size, vectors = observation_space["size"], observation_space["kind"] == action_space["kind"] == "box"
