@@ -15,10 +15,12 @@ from cwmb.benchmark import trajectories
 from cwmb.benchmark.catalog import EnvironmentSpec, environment
 from cwmb.benchmark.protocols import protocol
 from cwmb.errors import CwmbError, unknown
+from cwmb.harness.cores import Cores
 from cwmb.harness.records import score
 from cwmb.judging.bounds import bounds
 from cwmb.judging.horizon import program_horizon, recorded_trajectories
 from cwmb.judging.judge import Judge
+from cwmb.machine import cores
 from cwmb.sandbox import Sandbox
 from cwmb.seeds import Purpose, generator, unforeseen
 from cwmb.text import line
@@ -50,17 +52,19 @@ def score_program(
     spec, rules_of = environment(env), protocol(protocol_name)
     program = read_program(file)
     truth, train, checksum = _data(spec, split, data)
-    judge = Judge.of(sandbox, rules_of, spec)
-    evaluation, _, seconds = judge.score(
-        program,
-        truth,
-        unforeseen(0, spec.id, Purpose.AUDIT, program.source),
-        show=SHOWN_MISTAKES,
-        feedback=None if rules_of.scoring.feedback == "first" else generator(0, spec.id, Purpose.FEEDBACK, 0),
-    )
-    fit = judge.fitted(program).seconds
-    known = bounds(spec, judge, partial(make, spec), truth, train, checksum)
-    rolled = program_horizon(judge, program, recorded_trajectories(truth, train))
+    lent = Cores(cores())
+    judge = Judge.of(sandbox, rules_of, spec, lent.share)
+    with lent.scoring():
+        evaluation, _, seconds = judge.score(
+            program,
+            truth,
+            unforeseen(0, spec.id, Purpose.AUDIT, program.source),
+            show=SHOWN_MISTAKES,
+            feedback=None if rules_of.scoring.feedback == "first" else generator(0, spec.id, Purpose.FEEDBACK, 0),
+        )
+        fit = judge.fitted(program).seconds
+        known = bounds(spec, judge, partial(make, spec), truth, train, checksum)
+        rolled = program_horizon(judge, program, recorded_trajectories(truth, train))
     result = score(evaluation, known.floor, known.ceiling, horizon=rolled)
     if as_json:
         fields = (

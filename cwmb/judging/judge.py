@@ -9,13 +9,14 @@ from typing import NamedTuple
 import numpy as np
 
 from cwmb.benchmark.catalog import EnvironmentSpec
-from cwmb.benchmark.protocols import BenchmarkProtocol, Limits
+from cwmb.benchmark.protocols import BenchmarkProtocol
 from cwmb.benchmark.trajectories import spaces, transitions
 from cwmb.judging import audit as auditing
 from cwmb.judging.continuity import lost
 from cwmb.judging.precision import Scale, scale
 from cwmb.judging.scoring import Marks, Rules, compare, evaluate, mistakes, reward_classes, rules
 from cwmb.sandbox import Sandbox
+from cwmb.sandbox.parts import Share, in_turn
 from cwmb.types import NOT_RUN, Evaluation, Failure, Fitted, Ints, Predictions, Program, Space, Transitions
 
 
@@ -35,7 +36,8 @@ class Judge:
     """Judges programs of one environment under one protocol.
 
     scale: of its training data, for the precision; blocks: see EnvironmentSpec; rolls_out: whether planners set a
-    program's state once and then only call step; teaches: the transitions that programs may learn from, if they may.
+    program's state once and then only call step; teaches: the transitions that programs may learn from, if they may;
+    share: runs parts of a score at a time.
     """
 
     sandbox: Sandbox
@@ -47,10 +49,11 @@ class Judge:
     blocks: Sequence[int] = ()
     rolls_out: bool = False
     teaches: Transitions | None = None
+    share: Share = in_turn
     _fitted: dict[str, Fitted] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
-    def of(cls, sandbox: Sandbox, protocol: BenchmarkProtocol, spec: EnvironmentSpec) -> Judge:
+    def of(cls, sandbox: Sandbox, protocol: BenchmarkProtocol, spec: EnvironmentSpec, share: Share = in_turn) -> Judge:
         """The judge of an environment, whose spaces are those of its data set. Raises CwmbError: see spaces()."""
         concrete, train = rules(spec, protocol.scoring), transitions(spec, "train")
         usual = scale(
@@ -61,7 +64,7 @@ class Judge:
         # Where chance decides, two ways to the same state differ without anybody's fault.
         rolls_out = protocol.planner(spec.group).stepping == "rollout" and not spec.stochastic
         teaches = train if spec.fit else None
-        return cls(sandbox, protocol, concrete, *spaces(spec), usual, tuple(spec.blocks), rolls_out, teaches)
+        return cls(sandbox, protocol, concrete, *spaces(spec), usual, tuple(spec.blocks), rolls_out, teaches, share)
 
     def fitted(self, program: Program) -> Fitted:
         """A program that has learned from the training data, where it may and can. It does so once, not for each score.
@@ -90,7 +93,7 @@ class Judge:
 
     def _say(
         self,
-        how: Callable[[Program, Space, Space, Transitions, Limits, int], Predictions],
+        how: Callable[..., Predictions],
         program: Program,
         truth: Transitions,
     ) -> Predictions:
@@ -98,7 +101,10 @@ class Judge:
         if learned.failure is not None:
             return Predictions.none(len(truth), self.observation_space.size, learned.failure)
         limits, seed = self.protocol.limits, self.protocol.scoring.seed
-        return how(learned.program, self.observation_space, self.action_space, truth, limits, seed)
+        said: Predictions = how(
+            learned.program, self.observation_space, self.action_space, truth, limits, seed, self.share
+        )
+        return said
 
     def score(
         self,

@@ -24,10 +24,12 @@ def predictions(
     limits: Limits,
     seed: int,
     pace: float,
+    beside: bool = True,
 ) -> Predictions:
     """What a program says about the rows of a delivery, in one process and in their order.
 
-    of: the number of transitions that the time is granted for; pace: see Conversation. See Sandbox.predict.
+    of: the number of transitions that the time is granted for; pace: see Conversation; beside: on the core of this
+    thread, which is quickest where answers come at once. See Sandbox.predict.
     """
     settings = setup(observation_space, action_space, seed, fitted=isinstance(program, FittedProgram))
     budget = limits.step_seconds * max(of, LEAST_TRANSITIONS)
@@ -36,7 +38,7 @@ def predictions(
 
     def converse() -> Predictions:
         shared = MAX_ROWS * wire.row_bytes(observation_space.size)
-        with pool.process(limits, backstop, shared, beside=True) as process:
+        with pool.process(limits, backstop, shared, beside=beside) as process:
             conversation = Conversation(process, program, limits, pace)
             conversation.set_up(settings)
             answers = Answers(delivery, observation_space.size)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cwmb.benchmark.protocols import Limits, PlannerSpec
     from cwmb.sandbox.conversation import Conversation
     from cwmb.sandbox.delivery import Delivery
+    from cwmb.sandbox.parts import Share
     from cwmb.sandbox.session import PlanningSession
     from cwmb.types import Fitted, Ints, Predictions, Program, Space, Transitions
 
@@ -124,9 +125,11 @@ class Sandbox:
         transitions: Transitions,
         limits: Limits,
         seed: int,
+        share: Share | None = None,
     ) -> Predictions:
         """What a program says about transitions, of which it sees observations and actions in time order.
 
+        share: runs the parts of a large world (see cwmb.sandbox.parts), some at a time; one after the other without.
         seed: reseeds the program's generators before every row. A failing program is no error: see Predictions.
         The time is limits.step_seconds for each transition, for at least 100 of them. What it did not get to then is
         NOT_RUN, with the failure ``timeout``.
@@ -136,9 +139,10 @@ class Sandbox:
         """
         from cwmb.sandbox.delivery import in_time_order
 
-        delivery = in_time_order(transitions, program, seed)
-        said = self._say(program, observation_space, action_space, delivery, len(transitions), limits, seed)
-        return said.take(delivery.order.argsort())
+        def deliver(part: Transitions) -> Delivery:
+            return in_time_order(part, program, seed)
+
+        return self._say_in_parts(program, observation_space, action_space, transitions, deliver, limits, seed, share)
 
     def roll_out(
         self,
@@ -148,6 +152,7 @@ class Sandbox:
         transitions: Transitions,
         limits: Limits,
         seed: int,
+        share: Share | None = None,
     ) -> Predictions:
         """What a program says of episodes when it is set on the first observation of each and then takes the actions.
 
@@ -157,11 +162,9 @@ class Sandbox:
         Raises:
             InfrastructureError: the processes don't work, and not for the program's doing.
         """
-        from cwmb.sandbox.delivery import episodes_in_turn
+        from cwmb.sandbox.delivery import episodes_in_turn as deliver
 
-        delivery = episodes_in_turn(transitions)
-        said = self._say(program, observation_space, action_space, delivery, len(transitions), limits, seed)
-        return said.take(delivery.order.argsort())
+        return self._say_in_parts(program, observation_space, action_space, transitions, deliver, limits, seed, share)
 
     def audit(
         self,
@@ -183,6 +186,34 @@ class Sandbox:
         delivery = one_by_one(transitions, indices)
         return self._say(program, observation_space, action_space, delivery, len(transitions), limits, seed)
 
+    def _say_in_parts(
+        self,
+        program: Program,
+        observation_space: Space,
+        action_space: Space,
+        transitions: Transitions,
+        deliver: Callable[[Transitions], Delivery],
+        limits: Limits,
+        seed: int,
+        share: Share | None,
+    ) -> Predictions:
+        from cwmb.sandbox.parts import in_turn, merged, split
+
+        parts = split(transitions)
+
+        def task(rows: Ints) -> Callable[[], Predictions]:
+            def say() -> Predictions:
+                part = transitions.take(rows) if len(parts) > 1 else transitions
+                delivery, alone = deliver(part), len(parts) == 1
+                said = self._say(
+                    program, observation_space, action_space, delivery, len(part), limits, seed, beside=alone
+                )
+                return said.take(delivery.order.argsort())
+
+            return say
+
+        return merged(parts, (share or in_turn)([task(rows) for rows in parts]))
+
     def _say(
         self,
         program: Program,
@@ -192,12 +223,13 @@ class Sandbox:
         of: int,
         limits: Limits,
         seed: int,
+        beside: bool = True,
     ) -> Predictions:
         from cwmb.sandbox.predicting import predictions
 
         _ = self.layers
         pool, pace = self._pool, self.pace
-        return predictions(pool, program, observation_space, action_space, delivery, of, limits, seed, pace)
+        return predictions(pool, program, observation_space, action_space, delivery, of, limits, seed, pace, beside)
 
     @contextlib.contextmanager
     def planning(
