@@ -8,6 +8,7 @@ machine and on a slow one.
 from __future__ import annotations
 
 import threading
+import time
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from cwmb.types import Program, Space
 
 REFERENCE_SECONDS = 0.0035  # of the workload on the reference machine
 SLOWEST, FASTEST = 4.0, 0.25  # beyond them nothing is made up for
+_VALID_SECONDS = 30.0  # virtual machines have been seen at half their pace within minutes
 _TIMES = 7  # of which the shortest counts: what disturbs a measurement makes it longer
 _LIMITS = Limits(load_seconds=60.0)
 _CPU_SECONDS = 60
@@ -51,21 +53,21 @@ class Environment:
 """
 
 _lock = threading.Lock()
-_measured: float | None = None
+_measured: tuple[float, float] | None = None  # what, and when
 
 
 def pace(pool: Pool) -> float:
-    """CPU seconds of this machine for a reference second, measured once in this process.
+    """CPU seconds of this machine for a reference second, measured at first and again after a while.
 
     Raises:
         InfrastructureError: the workload does not run.
     """
     global _measured
     with _lock:
-        if _measured is None:
+        if _measured is None or time.monotonic() - _measured[1] > _VALID_SECONDS:
             seconds = twice(lambda: _time(pool))
-            _measured = min(max(seconds / REFERENCE_SECONDS, FASTEST), SLOWEST)
-        return _measured
+            _measured = min(max(seconds / REFERENCE_SECONDS, FASTEST), SLOWEST), time.monotonic()
+        return _measured[0]
 
 
 def _time(pool: Pool) -> float:

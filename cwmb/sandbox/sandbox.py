@@ -73,7 +73,7 @@ class Sandbox:
 
     @property
     def pace(self) -> float:
-        """CPU seconds here for a reference second, which limits are in; measured once.
+        """CPU seconds here for a reference second, which limits are in; measured now and then.
 
         Raises:
             InfrastructureError: that cannot be measured.

@@ -1,6 +1,8 @@
 """What a program sees, what it may return, and what is reported when it fails."""
 
 import textwrap
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -378,3 +380,37 @@ def test_a_step_that_raises_does_not_end_a_rollout(sandbox: Sandbox) -> None:
     assert failure(said).transition == 1
     empty = sandbox.roll_out(COUNTING, box(1), discrete(4), transitions(np.zeros((0, 1))), QUICK, 0)
     assert empty.observations.shape == (0, 1)
+
+
+def busy(seconds: float) -> Program:
+    return step(
+        f"until = time.process_time() + {seconds!r}\nwhile time.process_time() < until:\n    pass\n"
+        "return self.o, 1.0, False",
+        before="import time",
+    )
+
+
+def test_verdicts_do_not_depend_on_how_many_programs_run(sandbox: Sandbox) -> None:
+    """One that takes a third of its time passes, one that takes three times as much does not; with eight beside, too."""
+    data = np.arange(120.0)[:, None]
+    programs = [busy(share * QUICK.step_seconds * sandbox.pace) for share in (1 / 3, 3.0)]
+
+    def verdicts() -> list[str | None]:
+        kinds = (run(sandbox, program, data).failure for program in programs)
+        return [f.kind if f else None for f in kinds]
+
+    alone = verdicts()
+    assert alone == [None, "timeout"]
+    over = threading.Event()
+
+    def keep_busy() -> None:
+        while not over.is_set():
+            run(sandbox, programs[0], data)
+
+    with ThreadPoolExecutor(8) as others:
+        for _ in range(8):
+            others.submit(keep_busy)
+        try:
+            assert verdicts() == alone
+        finally:
+            over.set()
