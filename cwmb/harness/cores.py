@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from threading import Condition, Semaphore
+from threading import Condition
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -21,7 +21,8 @@ class Cores:
 
     def __init__(self, count: int) -> None:
         self._count = count
-        self._seats = Semaphore(count)
+        self._seats = count
+        self._queue: list[int] = []  # ranks of those who wait for a seat
         self._changed = Condition()
         self._waiting = self._scoring = self._planning = 0
 
@@ -52,10 +53,23 @@ class Cores:
                 self._changed.notify_all()
 
     @contextmanager
-    def seat(self) -> Iterator[None]:
-        """While an episode is planned, which keeps a process: not more of them than there are cores."""
-        with self._seats:
+    def seat(self, rank: int) -> Iterator[None]:
+        """While an episode is planned, which keeps a process: not more of them than there are cores.
+
+        Those of the lowest rank go first: each cell's next episode, before those that may not count in the end.
+        """
+        with self._changed:
+            self._queue.append(rank)
+            self._changed.wait_for(lambda: self._seats and rank == min(self._queue))
+            self._queue.remove(rank)
+            self._seats -= 1
+            self._changed.notify_all()
+        try:
             yield
+        finally:
+            with self._changed:
+                self._seats += 1
+                self._changed.notify_all()
 
     def share(self, tasks: Sequence[Callable[[], T]]) -> list[T]:
         """Run parts of a score in this thread, which has a core, and at the same time on cores that are idle.

@@ -98,7 +98,7 @@ def plan_episodes(
     count: int | None = None,
     workers: int | None = None,
     allowance: Allowance | None = None,
-    seat: Callable[[], AbstractContextManager[None]] | None = None,
+    seat: Callable[[int], AbstractContextManager[None]] | None = None,
     core: Callable[[], AbstractContextManager[None]] = nullcontext,
     stopping: Callable[[], bool] = lambda: False,
     done: Callable[[int], None] = lambda episode: None,
@@ -110,7 +110,8 @@ def plan_episodes(
 
     workers: how many run at a time, one per core by default; nothing depends on it. They are journaled in order.
     allowance: of the protocol's time unless given.
-    seat, core: what an episode holds while it runs, and while it plans; with a seat others on the machine go first.
+    seat, core: what an episode (of that number) holds while it runs, and while it plans; with a seat others on the
+    machine go first.
     done: told when an episode counts; watch: how many steps an episode has taken.
 
     Raises:
@@ -126,7 +127,7 @@ def plan_episodes(
                 raise Interrupted
             return allowance.left(index)
 
-        with seat() if seat else nullcontext():
+        with seat(index) if seat else nullcontext():
             return _episode(
                 sandbox,
                 spec,

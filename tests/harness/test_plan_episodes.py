@@ -114,7 +114,7 @@ def test_what_is_journaled_is_not_planned_again(sandbox: Sandbox, tmp_path: Path
     begun: list[None] = []
 
     @contextmanager
-    def counted() -> Iterator[None]:
+    def counted(_: int) -> Iterator[None]:
         begun.append(None)
         yield
 
@@ -145,7 +145,7 @@ def test_a_fault_of_the_harness_ends_all_episodes(sandbox: Sandbox) -> None:
     turns = count()
 
     @contextmanager
-    def broken() -> Iterator[None]:
+    def broken(_: int) -> Iterator[None]:
         if next(turns) == 1:
             raise InfrastructureError("no more")
         yield

@@ -10,6 +10,7 @@ import pytest
 
 from cwmb.benchmark.protocols import Limits
 from cwmb.sandbox import Sandbox
+from cwmb.sandbox.calibration import REFERENCE_SECONDS, SOURCE
 from cwmb.types import BAD_OBSERVATION, BAD_RETURN, NOT_RUN, OK, RAISED, Failure, Predictions, Program, Space
 
 from .worlds import HONEST, QUICK, box, discrete, integers, transitions
@@ -383,17 +384,15 @@ def test_a_step_that_raises_does_not_end_a_rollout(sandbox: Sandbox) -> None:
 
 
 def busy(seconds: float) -> Program:
-    return step(
-        f"until = time.process_time() + {seconds!r}\nwhile time.process_time() < until:\n    pass\n"
-        "return self.o, 1.0, False",
-        before="import time",
-    )
+    """Computes for so many reference seconds a step."""
+    times = round(400 * seconds / REFERENCE_SECONDS)
+    return Program(SOURCE.replace("range(400)", f"range({times})"))
 
 
 def test_verdicts_do_not_depend_on_how_many_programs_run(sandbox: Sandbox) -> None:
-    """One that takes a third of its time passes, one that takes three times as much does not; with eight beside, too."""
+    """A third of the time allowed is enough, three times as much too much: with eight others beside, too."""
     data = np.arange(120.0)[:, None]
-    programs = [busy(share * QUICK.step_seconds * sandbox.pace) for share in (1 / 3, 3.0)]
+    programs = [busy(share * QUICK.step_seconds) for share in (1 / 3, 3.0)]
 
     def verdicts() -> list[str | None]:
         kinds = (run(sandbox, program, data).failure for program in programs)
