@@ -15,7 +15,7 @@ import numpy as np
 from cwmb.types import NOT_RUN, Failure, Ints, Predictions, Transitions
 
 PARTS = 4
-FEW = 8  # elements of an observation: programs of smaller worlds take less time than another process does
+MANY, FEW = 256, 8  # rows, elements of an observation: with fewer, other processes take more time than they save
 
 T = TypeVar("T")
 
@@ -34,18 +34,15 @@ def in_turn(tasks: Sequence[Callable[[], T]]) -> list[T]:
 
 
 def split(transitions: Transitions) -> list[Ints]:
-    """The rows of each part, ascending: whole episodes, the longest first, each to the part with the fewest rows."""
-    if transitions.observations.shape[1] < FEW:
+    """The rows of each part, ascending: of whole episodes, dealt out in turn.
+
+    That does not depend on how long they are, lest what a process gets tells when an episode ends.
+    """
+    if len(transitions) < MANY or transitions.observations.shape[1] < FEW:
         return [np.arange(len(transitions))]
-    episodes, counts = np.unique(transitions.episodes, return_counts=True)
-    rows = np.zeros(min(PARTS, max(len(episodes), 1)), np.int64)
-    part_of = {}
-    for i in np.argsort(-counts, kind="stable"):
-        part = int(rows.argmin())
-        part_of[episodes[i]] = part
-        rows[part] += counts[i]
-    parts = np.array([part_of[e] for e in transitions.episodes.tolist()], np.int64)
-    return [np.flatnonzero(parts == part) for part in range(len(rows))]
+    numbers = np.unique(transitions.episodes, return_inverse=True)[1]
+    parts = [np.flatnonzero(numbers % PARTS == part) for part in range(PARTS)]
+    return [rows for rows in parts if len(rows)]
 
 
 def merged(parts: Sequence[Ints], said: Sequence[Predictions]) -> Predictions:

@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 
 from cwmb.harness.cores import Cores
 from cwmb.sandbox import Sandbox
-from cwmb.sandbox.parts import FEW, PARTS, split
+from cwmb.sandbox.parts import FEW, MANY, PARTS, split
 from cwmb.types import NOT_RUN, Predictions, Program, Transitions
 
 from .worlds import QUICK, bounded, box, transitions
 
 T = TypeVar("T")
+LENGTHS = [80, 30, 60, 50, 1, 1, 40]  # more than MANY
 
 
 def recorded(lengths: Sequence[int], size: int = FEW) -> Transitions:
@@ -40,14 +41,25 @@ def last_first(tasks: Sequence[Callable[[], T]]) -> list[T]:
 
 
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=30), st.integers(1, 20))
-def test_parts_are_whole_episodes_and_nearly_of_one_size(lengths: list[int], size: int) -> None:
+def test_parts_are_whole_episodes(lengths: list[int], size: int) -> None:
     data = recorded(lengths, size)
     parts = split(data)
     assert sorted(np.concatenate(parts).tolist()) == list(range(len(data)))
-    assert len(parts) == (min(PARTS, len(lengths)) if size >= FEW else 1)
+    assert len(parts) == (min(PARTS, len(lengths)) if size >= FEW and len(data) >= MANY else 1)
     owners = Counter(e for rows in parts for e in set(data.episodes[rows].tolist()))
     assert set(owners.values()) == {1}
-    assert max(map(len, parts)) - min(map(len, parts)) <= max(lengths)
+
+
+@given(st.lists(st.integers(2, 40), min_size=10, max_size=30), st.data())
+def test_which_part_an_episode_is_in_does_not_tell_its_length(lengths: list[int], draw: st.DataObject) -> None:
+    shorter = [draw.draw(st.integers(1, length)) for length in lengths]
+    if sum(shorter) < MANY:
+        return
+    of = [
+        {e: part for part, rows in enumerate(split(data)) for e in data.episodes[rows].tolist()}
+        for data in (recorded(lengths), recorded(shorter))
+    ]
+    assert of[0] == of[1]
 
 
 def world(step: str) -> Program:
@@ -75,7 +87,7 @@ def told(said: Predictions) -> tuple[object, ...]:
 
 @pytest.mark.parametrize("name", WORLDS)
 def test_what_is_said_does_not_depend_on_what_runs_at_a_time(sandbox: Sandbox, name: str) -> None:
-    data = recorded([12, 3, 9, 7, 1, 1, 8])
+    data = recorded(LENGTHS)
     for say in (sandbox.predict, sandbox.roll_out):
         alone, *others = (
             told(say(WORLDS[name], box(FEW), bounded(1), data, QUICK, 0, share))
@@ -85,7 +97,7 @@ def test_what_is_said_does_not_depend_on_what_runs_at_a_time(sandbox: Sandbox, n
 
 
 def test_what_honest_programs_say_does_not_depend_on_parts(sandbox: Sandbox) -> None:
-    data = recorded([12, 3, 9, 7, 1, 1, 8])
+    data = recorded(LENGTHS)
     said = sandbox.predict(WORLDS["honest"], box(FEW), bounded(1), data, QUICK, 0)
     assert (said.observations == data.observations + 1.0).all()
     raised = sandbox.predict(WORLDS["raises"], box(FEW), bounded(1), data, QUICK, 0)
@@ -95,15 +107,15 @@ def test_what_honest_programs_say_does_not_depend_on_parts(sandbox: Sandbox) -> 
 
 
 def test_a_time_out_of_one_part_leaves_the_others(sandbox: Sandbox) -> None:
-    data = recorded([5, 5, 5, 5])
+    data = recorded([75, 75, 75, 75])
     data.observations[:, 0] = 0.0
-    data.observations[7, 0] = 1.0
+    data.observations[80, 0] = 1.0
     hangs = world("\n        while self.o[0] == 1.0: pass")
     said = sandbox.predict(hangs, box(FEW), bounded(1), data, QUICK, 0, Cores(2).share)
-    assert (said.status == NOT_RUN).tolist() == [i in (7, 8, 9) for i in range(20)]
+    assert (said.status == NOT_RUN).tolist() == [80 <= i < 150 for i in range(300)]
     assert said.failure is not None
-    assert (said.failure.kind, said.failure.transition) == ("timeout", 7)
-    assert said.failure.message.endswith("; of all 20 transitions 17 ran")
+    assert (said.failure.kind, said.failure.transition) == ("timeout", 80)
+    assert said.failure.message.endswith("; of all 300 transitions 230 ran")
 
 
 def test_idle_cores_help_and_busy_ones_do_not() -> None:
