@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from math import inf
 from pathlib import Path
 from random import Random
 
@@ -43,14 +44,15 @@ ALSO = "also"  # the program of a folder that is given
 class Measured:
     """One program of one environment.
 
-    name: ``reference``, ``simple``, ``persistence``, ``N faults`` or ``also``, from a folder; accuracy, skill: on the
-    test split; horizon, simulator: of the program and of the true simulator;
+    name: ``reference``, ``simple``, ``persistence``, ``N faults`` or ``also``, from a folder; accuracy, precision, skill: on
+    the test split; horizon, simulator: of the program and of the true simulator;
     return_mean, return_sem, normalised_return, normalised_sem: of planning with it.
     """
 
     environment: str
     name: str
     accuracy: float
+    precision: float | None
     skill: float | None
     horizon: Horizon
     simulator: Horizon
@@ -134,13 +136,15 @@ def _measured(sandbox: Sandbox, name: str, label: str, program: Program) -> Meas
     if bounds is None:
         raise CwmbError(f"{name} has no baselines under {PROTOCOL}: run 'make baselines PROTOCOL={PROTOCOL}'")
     judge = Judge.of(sandbox, chosen, spec)
-    accuracy = judge.score(program, truth)[0].accuracy
-    result = planning(spec, chosen, plan_episodes(sandbox, spec, chosen, program, workers=1))
+    evaluation = judge.score(program, truth).evaluation
+    whole = replace(chosen, limits=replace(chosen.limits, planning_seconds=inf))  # all episodes, however slow
+    result = planning(spec, chosen, plan_episodes(sandbox, spec, whole, program, workers=1))
     return Measured(
         environment=name,
         name=label,
-        accuracy=accuracy,
-        skill=skill(accuracy, bounds.floor, bounds.ceiling),
+        accuracy=evaluation.accuracy,
+        precision=evaluation.precision,
+        skill=skill(evaluation.accuracy, bounds.floor, bounds.ceiling),
         horizon=program_horizon(judge, program, recorded),
         simulator=simulator_horizon(simulator, recorded, judge.rules.observation),
         return_mean=result.return_mean,

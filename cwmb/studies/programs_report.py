@@ -17,7 +17,7 @@ from cwmb.studies.stored import read_frame
 if TYPE_CHECKING:
     import pandas as pd
 
-PREDICTORS = ("accuracy", "skill", *(f"relative_{level}" for level in LEVELS))
+PREDICTORS = ("accuracy", "precision", "skill", *(f"relative_{level}" for level in LEVELS))
 _RESAMPLES = 1000
 
 
@@ -33,6 +33,7 @@ def to_csv(measured: Iterable[Measured], seconds: Mapping[str, float], source: s
             "environment": m.environment,
             "program": source if m.name == ALSO else m.name,
             "accuracy": m.accuracy,
+            "precision": m.precision,
             "skill": m.skill,
             **{f"horizon_{level}": steps for level, steps in zip(LEVELS, m.horizon.steps, strict=True)},
             **{f"simulator_{level}": steps for level, steps in zip(LEVELS, m.simulator.steps, strict=True)},
@@ -75,6 +76,7 @@ def reference_table(frame: pd.DataFrame) -> Table:
             (
                 name,
                 float(r["accuracy"]),
+                number(r["precision"]),
                 number(r["skill"]),
                 horizons,
                 number(r["microseconds"]),
@@ -84,13 +86,14 @@ def reference_table(frame: pd.DataFrame) -> Table:
         )
     return Table(
         "reference",
-        "The reference programs. Accuracy and skill: standard's rules on the test set. Horizon: steps that the program "
+        "The reference programs. Accuracy, precision and skill: standard's rules on the test set. Horizon: steps that the program "
         "stays within the tolerance when rolled along recorded actions, of those of the true simulator (medians of ten "
         f"trajectories). Return, normalised return: planned with under protocol {PROTOCOL}, ± one standard error; – "
         "where its oracle does not clearly beat the random policy.",
         (
             Column("environment", "environment"),
             Column("accuracy", "accuracy", digits=4),
+            Column("precision", "precision", digits=3),
             Column("skill", "skill", digits=3),
             Column("horizon", "horizon"),
             Column("microseconds", "µs a step", digits=1),
@@ -117,7 +120,7 @@ def correlation_table(frame: pd.DataFrame) -> Table:
     return Table(
         "horizon",
         f"What predicts planning: Spearman's rank correlation of the normalised return under protocol {PROTOCOL} with "
-        f"accuracy, skill and the open-loop horizon relative to the true simulator's, over {len(known)} programs of "
+        f"accuracy, precision, skill and the open-loop horizon relative to the true simulator's, over {len(known)} programs of "
         f"{known['environment'].nunique()} environments (reference and persistence programs, some with faults). "
         "Interval: 95 %, environments resampled. Within: mean of the environments' own correlations.",
         (
