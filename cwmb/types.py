@@ -116,12 +116,20 @@ class Program:
         return hashlib.sha256(self.source.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+@dataclass(frozen=True)
+class FittedProgram(Program):
+    """A program that has learned. state: its environment after fit, as the sandbox hands it from process to process."""
+
+    state: bytes = b""
+
+
 FailureKind = Literal[
     # the language model's fault
     "no_code",  # the answer holds no class Environment
     "syntax_error",
     "load_error",  # importing the program or Environment() raised
     "forbidden_import",
+    "fit_error",  # fit raised, or left what cannot be handed to another process
     "exception",  # set_state or step raised
     "bad_return",  # step returned something else than (observation, reward, done)
     "bad_observation",  # of the wrong shape or kind: costs the state part, is not fatal
@@ -154,6 +162,18 @@ class Failure:
     transition: int | None = None
 
 
+@dataclass(frozen=True)
+class Fitted:
+    """What became of a program that may learn: itself where it has no method fit.
+
+    failure: why there is nothing to predict or plan with; seconds: reference seconds that fit took.
+    """
+
+    program: Program
+    failure: Failure | None = None
+    seconds: float = 0.0
+
+
 # What became of each transition in the sandbox.
 OK, RAISED, BAD_RETURN, BAD_OBSERVATION, NOT_RUN = 0, 1, 2, 3, 4
 
@@ -165,6 +185,7 @@ class Predictions:
     observations: float64 [N, D]; rewards: float64 [N]; done: bool [N]; NaN and False where it said nothing
     status: uint8 [N]: OK, RAISED, BAD_RETURN, BAD_OBSERVATION (reward and done are valid) or NOT_RUN
     failure: the first thing that went wrong, fatal or not
+    seconds: reference seconds that the program computed, 0 where that was not measured
     """
 
     observations: Floats
@@ -172,11 +193,23 @@ class Predictions:
     done: Bools
     status: NDArray[np.uint8]
     failure: Failure | None = None
+    seconds: float = 0.0
+
+    @classmethod
+    def none(cls, n: int, observation_size: int, failure: Failure) -> Predictions:
+        """Those of a program that says nothing about N transitions."""
+        silence = np.full(n, np.nan), np.zeros(n, np.bool_), np.full(n, NOT_RUN, np.uint8)
+        return cls(np.full((n, observation_size), np.nan), *silence, failure)
 
     def take(self, index: Any) -> Predictions:
         """Those selected by a numpy index (array of ints or bools, or a slice), with the same failure."""
         return Predictions(
-            self.observations[index], self.rewards[index], self.done[index], self.status[index], self.failure
+            self.observations[index],
+            self.rewards[index],
+            self.done[index],
+            self.status[index],
+            self.failure,
+            self.seconds,
         )
 
 

@@ -42,7 +42,7 @@ def published(name: str) -> Transitions:
         np.zeros(n, dtype=bool),
         data["episode"].astype(np.int64),
         np.arange(n),
-        np.ones(n, dtype=bool),
+        np.ones((n, columns(data["obs"]).shape[1] + 2), dtype=bool),
     )
 
 

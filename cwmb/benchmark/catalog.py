@@ -63,6 +63,7 @@ class EnvironmentSpec:
     stochastic: whether a step draws random numbers; episodes: per protocol, where it departs from the protocol's;
     blocks: sizes of the parts of a large observation: positions, velocities, and what is derived from them;
     world: what differs from the original; None in files and in suite ``cwmb18``.
+    fit: whether a program may learn from the training data (a suite's decision).
     """
 
     id: str
@@ -78,6 +79,7 @@ class EnvironmentSpec:
     episodes: dict[str, int] = field(default_factory=dict)
     blocks: list[int] = field(default_factory=list)
     world: World | None = None
+    fit: bool = False
 
 
 @cache

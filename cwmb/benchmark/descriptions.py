@@ -1,4 +1,5 @@
-"""What a language model is told: ``descriptions/<id>.md`` on the environment, ``contract.md`` on the class to write.
+"""What a language model is told: ``descriptions/<id>.md`` on the environment, ``contract.md`` on the class to write,
+``fit.md`` on its method that learns, where a suite allows one.
 
 A file begins with front matter in TOML between two ``+++`` lines: facts that the tests check against the real
 environment, not shown to the model. Three sets are made of one text, in which marks say what is not in all of them:
@@ -14,7 +15,6 @@ default text.
 
 from __future__ import annotations
 
-import hashlib
 import re
 import tomllib
 from functools import cache
@@ -59,9 +59,10 @@ def description(environment_id: str, set_name: str = DEFAULT) -> str:
 
 
 @cache
-def contract() -> str:
-    """The text about the class ``Environment`` that a program must define."""
-    return data_path("descriptions", "contract.md").read_text(encoding="utf-8")
+def contract(fit: bool = False) -> str:
+    """The text about the class ``Environment`` that a program must define. fit: whether it may learn from data."""
+    parts = ("contract", "fit") if fit else ("contract",)
+    return "\n".join(data_path("descriptions", f"{name}.md").read_text(encoding="utf-8") for name in parts)
 
 
 def facts(environment_id: str) -> dict[str, Any]:
@@ -71,11 +72,6 @@ def facts(environment_id: str) -> dict[str, Any]:
         CwmbError: there is no such environment, or its front matter is malformed.
     """
     return _read(environment_id)[0]
-
-
-def checksum(environment_id: str, set_name: str = DEFAULT) -> str:
-    """SHA-256, in hex, of everything that a model is told about an environment: description and contract."""
-    return hashlib.sha256((description(environment_id, set_name) + contract()).encode()).hexdigest()
 
 
 def _told(environment_id: str, dropped: str) -> str:

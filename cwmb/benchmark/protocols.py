@@ -41,11 +41,13 @@ class ScoringRules:
 
 @dataclass(frozen=True)
 class Limits:
-    """What a program may use; CPU seconds, so that scores do not depend on the machine's load."""
+    """What a program may use; in reference seconds of CPU time, so that scores depend neither on the machine nor on
+    its load (see cwmb.sandbox.calibration)."""
 
     load_seconds: float = 5.0
-    step_seconds: float = 0.010  # a transition, on average
-    plan_seconds: float = 120.0  # one action sequence
+    step_seconds: float = 0.050  # a transition, or a step of the model in planning, on average
+    fit_seconds: float = 60.0  # learning from the training data, where a suite allows it
+    planning_seconds: float = 7200.0  # a cell's episodes, all together
     memory_bytes: int = 1 << 30
     source_bytes: int = 64 << 10
 

@@ -180,7 +180,7 @@ def told(spec: EnvironmentSpec, set_name: str = descriptions.DEFAULT) -> str:
 
 def told_sha256(spec: EnvironmentSpec, set_name: str = descriptions.DEFAULT) -> str:
     """SHA-256, in hex, of everything that a model is told about an environment: description and contract."""
-    return hashlib.sha256((told(spec, set_name) + descriptions.contract()).encode()).hexdigest()
+    return hashlib.sha256((told(spec, set_name) + descriptions.contract(spec.fit)).encode()).hexdigest()
 
 
 def _read(path: Path) -> WorldFile:
@@ -200,4 +200,5 @@ def _drawn(folder: Path, name: str) -> EnvironmentSpec:
         dataset=DatasetSpec(f"{name}/train-v0", f"{name}/test-v0", file.train_sha256, file.test_sha256),
         reward_values=file.reward_values,
         world=World(file.suite, file.seed, file.constants, folder / name, measured),
+        fit=suite(file.suite).fit,
     )

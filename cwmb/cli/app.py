@@ -146,7 +146,8 @@ def describe(env: str, descriptions: str, suite: str, worlds: Path | None) -> No
     from cwmb.benchmark.descriptions import contract
     from cwmb.benchmark.suites import chosen, told
 
-    print(f"{told(chosen(suite, worlds).environment(env), descriptions).rstrip()}\n\n{contract().rstrip()}")
+    spec = chosen(suite, worlds).environment(env)
+    print(f"{told(spec, descriptions).rstrip()}\n\n{contract(spec.fit).rstrip()}")
 
 
 @app.command()

@@ -9,15 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rich.console import Console
 
 from cwmb.benchmark import trajectories
 from cwmb.benchmark.catalog import EnvironmentSpec
 from cwmb.benchmark.protocols import protocol
 from cwmb.errors import CwmbError, unknown
+from cwmb.harness.cores import Cores
 from cwmb.harness.records import score
 from cwmb.judging.bounds import bounds
 from cwmb.judging.horizon import program_horizon, recorded_trajectories
 from cwmb.judging.judge import Judge
+from cwmb.machine import cores
 from cwmb.sandbox import Sandbox
 from cwmb.seeds import Purpose, generator, unforeseen
 from cwmb.text import line
@@ -49,16 +52,19 @@ def score_program(
     rules_of = protocol(protocol_name)
     program = read_program(file)
     truth, train, checksum = _data(spec, split, data)
-    judge = Judge.of(sandbox, rules_of, spec)
-    evaluation, _ = judge.score(
-        program,
-        truth,
-        unforeseen(0, spec.id, Purpose.AUDIT, program.source),
-        show=SHOWN_MISTAKES,
-        feedback=None if rules_of.scoring.feedback == "first" else generator(0, spec.id, Purpose.FEEDBACK, 0),
-    )
-    known = bounds(spec, judge, partial(make, spec), truth, train, checksum)
-    rolled = program_horizon(judge, program, recorded_trajectories(truth, train))
+    lent = Cores(cores())
+    judge = Judge.of(sandbox, rules_of, spec, lent.share)
+    with lent.scoring():
+        evaluation, _, seconds = judge.score(
+            program,
+            truth,
+            unforeseen(0, spec.id, Purpose.AUDIT, program.source),
+            show=SHOWN_MISTAKES,
+            feedback=None if rules_of.scoring.feedback == "first" else generator(0, spec.id, Purpose.FEEDBACK, 0),
+        )
+        fit = judge.fitted(program).seconds
+        known = bounds(spec, judge, partial(make, spec), truth, train, checksum)
+        rolled = program_horizon(judge, program, recorded_trajectories(truth, train))
     result = score(evaluation, known.floor, known.ceiling, horizon=rolled)
     if as_json:
         fields = (
@@ -66,9 +72,12 @@ def score_program(
             *("floor", "ceiling", "skill", "n"),
         )
         failure = _brief(evaluation.failure)
-        horizon = {"steps": rolled.steps, "length": rolled.length}
-        return json.dumps({**{name: getattr(result, name) for name in fields}, "horizon": horizon, "failure": failure})
-    return "\n".join(_score_lines(spec, result, evaluation, judge.observation_space, judge.action_space))
+        found = {name: getattr(result, name) for name in fields}
+        found["horizon"] = {"steps": rolled.steps, "length": rolled.length}
+        found["reference_seconds"] = round(seconds, 6)
+        found["fit_seconds"] = round(fit, 6)
+        return json.dumps({**found, "failure": failure})
+    return "\n".join(_score_lines(spec, result, evaluation, seconds, fit, judge.observation_space, judge.action_space))
 
 
 def _brief(failure: Failure | None) -> dict[str, str] | None:
@@ -89,7 +98,13 @@ def _data(spec: EnvironmentSpec, split: str, data: str | None) -> tuple[Transiti
 
 
 def _score_lines(
-    spec: EnvironmentSpec, result: Any, evaluation: Evaluation, observations: Space, actions: Space
+    spec: EnvironmentSpec,
+    result: Any,
+    evaluation: Evaluation,
+    seconds: float,
+    fit: float,
+    observations: Space,
+    actions: Space,
 ) -> Iterator[str]:
     skill = "–" if result.skill is None else f"{result.skill:.4f}"
     yield f"{spec.id}: accuracy {result.accuracy:.4f} on {result.n} transitions"
@@ -106,6 +121,9 @@ def _score_lines(
     if evaluation.loses_state:
         yield f"  steps    step does not keep the new state in {result.lost:.0%} of the pairs of steps tried: planners"
         yield "           set the state once and then only call step"
+    yield f"  speed    {_speed(round(result.ran * result.n), seconds)}"
+    if fit:
+        yield f"  fit      {fit:.3g} s of CPU time"
     if result.ran < 1:
         yield f"  ran      {result.ran:.4f}   of the transitions"
     failure = evaluation.failure
@@ -115,6 +133,13 @@ def _score_lines(
     for mistake in evaluation.mistakes:
         yield ""
         yield from _mistake_lines(mistake, observations, actions)
+
+
+def _speed(steps: int, seconds: float) -> str:
+    """How many steps a program takes in a reference second of CPU time, and what one costs."""
+    if not (steps and seconds):
+        return "–"
+    return f"{steps / seconds:,.0f} steps a second of CPU time, {1e3 * seconds / steps:.3g} ms each"
 
 
 def _mistake_lines(mistake: Mistake, observations: Space, actions: Space) -> Iterator[str]:
@@ -146,25 +171,47 @@ def plan_with_program(
     sandbox: Sandbox, spec: EnvironmentSpec, file: Path, protocol_name: str, episodes: int | None, as_json: bool
 ) -> str:
     """Plan with a program in the real environment; returns what is printed."""
-    from cwmb.harness.planning import plan_episodes, planning
+    from cwmb.cli.progress import PlanProgress
+    from cwmb.harness.episodes import episode_count, length
+    from cwmb.harness.planning import Allowance, plan_episodes, planning
 
     rules_of = protocol(protocol_name)
     program = read_program(file)
-    result = planning(spec, rules_of, plan_episodes(sandbox, spec, rules_of, program, count=episodes))
+    count = episodes or episode_count(spec, rules_of)
+    allowance = Allowance(rules_of.limits.planning_seconds)
+    with PlanProgress(Console(stderr=True), count, length(spec, rules_of)) as progress:
+        planned = plan_episodes(
+            sandbox,
+            spec,
+            rules_of,
+            program,
+            count=count,
+            allowance=allowance,
+            watch=progress.steps,
+            done=progress.done,
+        )
+    result = planning(spec, rules_of, planned, count)
     if as_json:
-        fields = ("return_mean", "return_sem", "normalised_return", "normalised_sem", "episodes", "random_actions")
-        return json.dumps({**{name: getattr(result, name) for name in fields}, "failure": _brief(result.failure)})
+        fields = ("return_mean", "return_sem", "normalised_return", "normalised_sem", "episodes", "wanted")
+        counts = ("random_actions", "model_steps", "step_many")
+        found = {name: getattr(result, name) for name in (*fields, *counts)}
+        found["reference_seconds"] = round(allowance.all_spent, 3)
+        return json.dumps({**found, "failure": _brief(result.failure)})
     normalised = (
         "– (the oracle does not clearly beat the random policy here, or was not measured)"
         if result.normalised_return is None
         else f"{result.normalised_return:.3f} ± {result.normalised_sem:.3f}"
     )
+    of = f" of {count}, for which there was time" if result.episodes < count else ""
     lines = [
-        f"{spec.id}: return {result.return_mean:.3f} ± {result.return_sem:.3f} over {result.episodes} episodes",
+        f"{spec.id}: return {result.return_mean:.3f} ± {result.return_sem:.3f} over {result.episodes} episodes{of}",
         f"  normalised   {normalised}",
         f"  model steps  {result.model_steps:,} ({result.failed_steps:,} failed)",
+        f"  speed        {_speed(result.model_steps, allowance.all_spent)}",
         f"  random       {result.random_actions} actions of {result.steps}",
     ]
+    if result.step_many is not None:
+        lines.append(f"  step_many    {result.step_many}")
     if result.failure is not None:
         lines.append(f"  failure      {result.failure.kind}: {line(result.failure.message)}")
     return "\n".join(lines)

@@ -8,7 +8,15 @@ from threading import Lock
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -24,7 +32,7 @@ class RunProgress:
     def __init__(self, console: Console, cells: int, searched: int, planned: int, *, plan: bool = True) -> None:
         """searched, planned: how many of the cells already are; plan: whether any will be planned."""
         self._console = console
-        self._is_live = console.is_terminal and not console.is_dumb_terminal and console.file.isatty()
+        self._is_live = _is_live(console)
         self._lock = Lock()
         self._running: dict[Cell, _Row] = {}
         self._usage = Usage()
@@ -116,6 +124,50 @@ class RunProgress:
                 )
             waiting = [Text(line(f"{_name(cell)}: {row.waiting}"), "dim") for cell, row in rows if row.waiting]
         return Group(table, *waiting, self._bar)
+
+
+class PlanProgress:
+    """How far the episodes of a plan are, and how long the rest will take; nothing where nobody watches.
+
+    Use it as a context manager. length: steps that an episode may have.
+    """
+
+    def __init__(self, console: Console, episodes: int, length: int) -> None:
+        self._length, self._taken, self._done = length, dict.fromkeys(range(episodes), 0), 0
+        self._bar = Progress(
+            TextColumn("{task.fields[done]} of {task.fields[episodes]} episodes"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(compact=True),
+            console=console,
+            transient=True,
+            disable=not _is_live(console),
+        )
+        self._task = self._bar.add_task("plan", total=episodes * length, done=0, episodes=episodes)
+
+    def __enter__(self) -> PlanProgress:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def steps(self, episode: int, taken: int) -> None:
+        """An episode has taken so many steps."""
+        self._taken[episode] = taken
+        self._bar.update(self._task, completed=sum(self._taken.values()))
+
+    def done(self, episode: int) -> None:
+        """An episode is over, perhaps before its last step."""
+        self._done += 1
+        self.steps(episode, self._length)
+        self._bar.update(self._task, done=self._done)
+
+
+def _is_live(console: Console) -> bool:
+    return console.is_terminal and not console.is_dumb_terminal and console.file.isatty()
 
 
 class _Row:

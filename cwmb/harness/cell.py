@@ -74,7 +74,7 @@ class CellRun:
             folder=self.folder,
             ledger=ledger,
             meter=self.meter,
-            judge=Judge.of(setup.sandbox, setup.protocol, spec),
+            judge=Judge.of(setup.sandbox, setup.protocol, spec, setup.cores.share),
             data={split: transitions(spec, split) for split in SPLITS},
             stopping=self.stopping,
             stage=self.stage,

@@ -20,7 +20,12 @@ from cwmb.worlds.simulator import Simulator
 
 @dataclass(frozen=True)
 class Episode:
-    """What became of one episode. limited: a plan took longer than allowed and the rest was random."""
+    """What became of one episode.
+
+    limited: the model took longer than allowed, and the rest was random; loaded: whether there was a model to plan
+    with; cut: the time for planning was up in the middle of it, so that it does not count; step_many: see Plan, of the
+    last one.
+    """
 
     total: float
     steps: int
@@ -29,6 +34,9 @@ class Episode:
     failed_steps: int = 0
     limited: bool = False
     failure: Failure | None = None
+    loaded: bool = True
+    cut: bool = False
+    step_many: str | None = None
 
 
 def length(spec: EnvironmentSpec, protocol: BenchmarkProtocol) -> int:
@@ -72,24 +80,33 @@ def planner_seed(spec: EnvironmentSpec, episode: int) -> int:
 
 
 def planned_episode(
-    simulator: Simulator, spec: EnvironmentSpec, index: int, steps: int, plan: Callable[[Floats], Plan]
+    simulator: Simulator,
+    spec: EnvironmentSpec,
+    index: int,
+    steps: int,
+    plan: Callable[[Floats], Plan],
+    watch: Callable[[int], None] = lambda taken: None,
 ) -> Episode:
     """Run episode ``index`` from reset(seed=index), executing what plan(observation) says until it is asked again.
 
     Where there is no plan the action is random; after a fatal failure (a time-out, a crash) all remaining ones are.
+    watch: told how many steps have been taken, before each plan and in the end.
     """
     rng = generator(index, spec.id, Purpose.RANDOM_POLICY)
     observation = simulator.reset(index)
     queue: list[Floats] = []
     total, taken, random_actions, model_steps, failed_steps = 0.0, 0, 0, 0, 0
     failure: Failure | None = None
-    over = False
+    over, loaded, step_many = False, True, None
     while taken < steps and not over:
         if not queue and failure is None:
+            watch(taken)
             answer = plan(observation)
             model_steps += answer.model_steps
             failed_steps += answer.failed_steps
-            failure = answer.failure
+            failure, loaded, step_many = answer.failure, answer.loaded, answer.step_many or step_many
+            if answer.cut:
+                return Episode(total, taken, random_actions, model_steps, failed_steps, cut=True, step_many=step_many)
             queue = list(answer.actions) if answer.actions is not None else []
         if not queue:
             queue = [random_action(simulator.action_space, rng)]
@@ -98,8 +115,11 @@ def planned_episode(
         total += reward
         taken += 1
         over = terminated or truncated
-    limited = failure is not None and failure.kind == "timeout"
-    return Episode(total, taken, random_actions, model_steps, failed_steps, limited, failure)
+    watch(taken)
+    limited = loaded and failure is not None and failure.kind == "timeout"
+    return Episode(
+        total, taken, random_actions, model_steps, failed_steps, limited, failure, loaded, step_many=step_many
+    )
 
 
 def random_action(space: Space, rng: np.random.Generator) -> Floats:

@@ -6,8 +6,9 @@ taken as it is). A cell that runs again asks in the same order and gets the reco
 differs is an error, never a silent new call.
 
 How long an entry took stands beside it in ``timings.jsonl``: ``seconds`` to compute it, ``before`` since the entry
-before it. A line is written there just before the entry's own, so that what is replayed has its time too. It is not
-flushed to disk: after a power failure (not after a kill) the last entries may be without.
+before it, and of scores and episodes the ``reference`` seconds that the program computed and the ``steps`` that it
+took. A line is written there just before the entry's own, so that what is replayed has its time too. It is not flushed
+to disk: after a power failure (not after a kill) the last entries may be without.
 """
 
 from __future__ import annotations
@@ -51,7 +52,9 @@ class Ledger:
                 if name in self._entries:
                     raise LedgerError(f"{self.path} has {entry['type']} {entry['index']} twice: {REMEDY}")
                 self._entries[name] = entry["key"], entry["value"]
-            self._seconds = _read_timings(self._timings)
+            timings = _read_timings(self._timings)
+            self._seconds = {name: seconds for name, (seconds, _) in timings.items()}
+            self._reference = {name: reference for name, (_, reference) in timings.items()}
         except OSError as error:
             raise storage_error(self.path, error) from error
         self._last = time.perf_counter()
@@ -64,10 +67,12 @@ class Ledger:
         value_type: type[T],
         compute: Callable[[], T],
         extra: Mapping[str, Any] | None = None,
+        timing: Callable[[], Mapping[str, Any]] = dict,
     ) -> T:
         """The recorded value of an entry, or that of compute(), journaled before it is returned.
 
-        extra: further fields for readers of the ledger (plain JSON); they are no part of the entry's identity.
+        extra: further fields for readers of the ledger (plain JSON); they are no part of the entry's identity;
+        timing: asked after compute() for what its timing has besides, such as the program's ``reference`` seconds.
 
         Raises:
             LedgerError: the entry was recorded for something else, or is not of this type.
@@ -75,7 +80,7 @@ class Ledger:
         """
         recorded = self._entries.get((kind, index))
         if recorded is None:
-            return self._computed(kind, index, key, compute, extra or {})
+            return self._computed(kind, index, key, compute, extra or {}, timing)
         if recorded[0] != key:
             raise LedgerError(
                 f"{self.path}: {kind} {index} was recorded for {recorded[0][:20]}, but {key[:20]} is asked; "
@@ -91,7 +96,19 @@ class Ledger:
         """The time that passed from the entry before to the end of this one, when it was recorded."""
         return self._seconds.get((kind, index), 0.0)
 
-    def _computed(self, kind: str, index: int, key: str, compute: Callable[[], T], extra: Mapping[str, Any]) -> T:
+    def reference(self, kind: str, index: int) -> float:
+        """The reference seconds that programs computed for an entry, when it was recorded; 0 if they were not noted."""
+        return self._reference.get((kind, index), 0.0)
+
+    def _computed(
+        self,
+        kind: str,
+        index: int,
+        key: str,
+        compute: Callable[[], T],
+        extra: Mapping[str, Any],
+        timing: Callable[[], Mapping[str, Any]],
+    ) -> T:
         if self._trouble is not None:
             raise self._trouble
         start, before = time.perf_counter(), self._last
@@ -101,14 +118,16 @@ class Ledger:
         name = {"type": kind, "index": index}
         plain = msgspec.to_builtins(value)
         try:
-            timing = json.dumps({**name, "seconds": seconds, "before": waited}) + "\n"
-            self._write(self._timings, timing.encode(), flush=False)
+            noted = timing()
+            took = json.dumps({**name, "seconds": seconds, "before": waited, **noted}) + "\n"
+            self._write(self._timings, took.encode(), flush=False)
             self._write(self.path, checked_line({**name, "key": key, **extra, "value": plain}))
         except StorageError as error:
             self._trouble = error
             raise
         self._entries[kind, index] = key, plain
         self._seconds[kind, index] = seconds + waited
+        self._reference[kind, index] = float(noted.get("reference", 0.0))
         return value
 
 
@@ -116,19 +135,28 @@ class Forgetful(Ledger):
     """Keeps nothing: for searches that cost nothing and are journaled as a whole."""
 
     def __init__(self) -> None:
-        self._entries, self._seconds = {}, {}
+        self._entries, self._seconds, self._reference = {}, {}, {}
 
-    def _computed(self, kind: str, index: int, key: str, compute: Callable[[], T], extra: Mapping[str, Any]) -> T:
+    def _computed(
+        self,
+        kind: str,
+        index: int,
+        key: str,
+        compute: Callable[[], T],
+        extra: Mapping[str, Any],
+        timing: Callable[[], Mapping[str, Any]],
+    ) -> T:
         return compute()
 
 
-def _read_timings(path: Path) -> dict[tuple[str, int], float]:
-    """Of an entry that was begun again after a kill, the last time counts."""
-    seconds = {}
+def _read_timings(path: Path) -> dict[tuple[str, int], tuple[float, float]]:
+    """Seconds and reference seconds. Of an entry that was begun again after a kill, the last time counts."""
+    found = {}
     for line in whole_lines(path, repair=True):
         try:
             entry = json.loads(line)
-            seconds[entry["type"], entry["index"]] = float(entry["seconds"]) + float(entry.get("before", 0.0))
+            seconds = float(entry["seconds"]) + float(entry.get("before", 0.0))
+            found[entry["type"], entry["index"]] = seconds, float(entry.get("reference", 0.0))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise LedgerError(f"{path} is damaged: restore it, or remove it if no --max-seconds was given") from error
-    return seconds
+    return found

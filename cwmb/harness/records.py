@@ -79,8 +79,10 @@ class Planning:
     """Episodes in the real environment, planned with the program.
 
     returns: of each episode; normalised_return, its standard error: (R - R_random) / (R_oracle - R_random), None where
-    the oracle does not beat random by two standard errors or is not known; random_actions: taken because no plan was to
-    be had; model_steps, failed_steps: of the program; limited: episodes that ran into the planning limit.
+    the oracle does not beat random by two standard errors or is not known; episodes: that count, of as many as were
+    wanted: those that were planned in the protocol's time; random_actions: taken because no plan was to be had;
+    model_steps, failed_steps: of the program, also in an episode that does not count; limited: episodes in which a step
+    of the model took longer than allowed; step_many: ``used``, or why the program's is not; None if it has none.
     """
 
     returns: list[float]
@@ -95,6 +97,8 @@ class Planning:
     failed_steps: Count
     limited: Count
     failure: Failure | None
+    wanted: Count | None = None
+    step_many: str | None = None
 
 
 @dataclass(frozen=True)

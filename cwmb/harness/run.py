@@ -97,12 +97,7 @@ class Run:
         Raises:
             LedgerError: it is missing, or another one.
         """
-        path = self.cell_folder(record.cell) / JUDGED
-        with suppress(OSError, UnicodeDecodeError):
-            program = Program(path.read_bytes().decode("utf-8", "surrogatepass"))
-            if program.hash == record.program:
-                return program
-        raise LedgerError(f"{path} is not the program that was scored: restore it, or remove the cell's folder")
+        return judged(self.cell_folder(record.cell), record)
 
     def share(self) -> None:
         """Let other processes of this run join. Raises CwmbError if another run has seized the folder meanwhile."""
@@ -132,6 +127,16 @@ class Run:
             except CwmbError as error:
                 raise CwmbError(f"{error}; remove it, and the cell is completed") from error
         return records
+
+
+def judged(folder: Path, record: Record) -> Program:
+    """The program that the record of a cell in that folder was judged by. Raises LedgerError: see Run.judged()."""
+    path = folder / JUDGED
+    with suppress(OSError, UnicodeDecodeError):
+        program = Program(path.read_bytes().decode("utf-8", "surrogatepass"))
+        if program.hash == record.program:
+            return program
+    raise LedgerError(f"{path} is not the program that was scored: restore it, or remove the cell's folder")
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from statistics import mode
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from cwmb.harness.records import Anytime, Score
 from cwmb.harness.records import score as beside_bounds
 from cwmb.harness.setup import Job
 from cwmb.judging.horizon import program_horizon, recorded_trajectories
+from cwmb.judging.judge import Judged
 from cwmb.judging.scoring import Marks, evaluate, persistence
 from cwmb.types import Evaluation, Failure, Program, Split, Strategy, Transitions
 
@@ -28,13 +30,15 @@ def score(job: Job, program: Program | None, split: Split) -> Score:
         return beside_bounds(nothing, floor, ceiling)
     index = 2 * _index(job, program) + (split == "test")
     key = f"{split}:{program.hash}"
+    judged: list[Judged] = []
     return job.ledger.entry(
         "score",
         index,
         key,
         Score,
-        lambda: _judged(job, program, split, floor, ceiling),
+        lambda: _judged(job, program, split, floor, ceiling, judged),
         source_of(program, job.meter),
+        timing=lambda: _timing(program, judged[0], job.judge.fitted(program).seconds),
     )
 
 
@@ -61,15 +65,25 @@ def _why_none(job: Job) -> Failure:
     return next(f for f in failures if f.kind == kind)
 
 
-def _judged(job: Job, program: Program, split: Split, floor: float, ceiling: float | None) -> Score:
+def _judged(
+    job: Job, program: Program, split: Split, floor: float, ceiling: float | None, judged: list[Judged]
+) -> Score:
+    """judged: where to put what it is of."""
     train, truth = job.data["train"], job.data[split]
     with job.core():
-        evaluation, marks = job.judge.score(program, truth, job.audit(program))
+        judged.append(job.judge.score(program, truth, job.audit(program)))
+        evaluation, marks, _ = judged[0]
         if split == "train":
             return beside_bounds(evaluation, floor, ceiling)
         horizon = program_horizon(job.judge, program, recorded_trajectories(truth, train))
     unseen = _unseen_accuracy(train, truth, marks) if evaluation.accuracy > 0 else None
     return beside_bounds(evaluation, floor, ceiling, unseen, horizon)
+
+
+def _timing(program: Program, judged: Judged, fit: float) -> dict[str, Any]:
+    """How fast the program is: the reference seconds in which it took so many steps, and those that it learned for."""
+    steps = round(judged.evaluation.ran * judged.evaluation.n)
+    return {"reference": round(judged.seconds, 6), "steps": steps, "program": program.hash, "fit": round(fit, 6)}
 
 
 def _unseen_accuracy(train: Transitions, test: Transitions, marks: Marks) -> float | None:

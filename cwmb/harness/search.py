@@ -36,7 +36,7 @@ def search(job: Job, strategy: Strategy) -> Found:
     task = Task(
         environment=job.spec.id,
         description=told(job.spec, setup.descriptions),
-        contract=contract(),
+        contract=contract(job.spec.fit),
         observation_space=job.judge.observation_space,
         action_space=job.judge.action_space,
         train=job.data["train"],

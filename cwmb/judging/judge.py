@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,7 +16,19 @@ from cwmb.judging.continuity import lost
 from cwmb.judging.precision import Scale, scale
 from cwmb.judging.scoring import Marks, Rules, compare, evaluate, mistakes, reward_classes, rules
 from cwmb.sandbox import Sandbox
-from cwmb.types import NOT_RUN, Evaluation, Failure, Ints, Predictions, Program, Space, Transitions
+from cwmb.sandbox.parts import Share, in_turn
+from cwmb.types import NOT_RUN, Evaluation, Failure, Fitted, Ints, Predictions, Program, Space, Transitions
+
+
+class Judged(NamedTuple):
+    """What came of judging a program. marks: what is right of each prediction; seconds: see Predictions."""
+
+    evaluation: Evaluation
+    marks: Marks
+    seconds: float
+
+
+KEPT = 4  # programs whose learning is remembered
 
 
 @dataclass(frozen=True)
@@ -23,7 +36,8 @@ class Judge:
     """Judges programs of one environment under one protocol.
 
     scale: of its training data, for the precision; blocks: see EnvironmentSpec; rolls_out: whether planners set a
-    program's state once and then only call step.
+    program's state once and then only call step; teaches: the transitions that programs may learn from, if they may;
+    share: runs parts of a score at a time.
     """
 
     sandbox: Sandbox
@@ -34,29 +48,63 @@ class Judge:
     scale: Scale
     blocks: Sequence[int] = ()
     rolls_out: bool = False
+    teaches: Transitions | None = None
+    share: Share = in_turn
+    _fitted: dict[str, Fitted] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
-    def of(cls, sandbox: Sandbox, protocol: BenchmarkProtocol, spec: EnvironmentSpec) -> Judge:
+    def of(cls, sandbox: Sandbox, protocol: BenchmarkProtocol, spec: EnvironmentSpec, share: Share = in_turn) -> Judge:
         """The judge of an environment, whose spaces are those of its data set. Raises CwmbError: see spaces()."""
-        concrete = rules(spec, protocol.scoring)
+        concrete, train = rules(spec, protocol.scoring), transitions(spec, "train")
         usual = scale(
-            transitions(spec, "train"),
+            train,
             discrete_observation=concrete.observation is None,
             discrete_reward=spec.reward_values is not None,
         )
         # Where chance decides, two ways to the same state differ without anybody's fault.
         rolls_out = protocol.planner(spec.group).stepping == "rollout" and not spec.stochastic
-        return cls(sandbox, protocol, concrete, *spaces(spec), usual, tuple(spec.blocks), rolls_out)
+        teaches = train if spec.fit else None
+        return cls(sandbox, protocol, concrete, *spaces(spec), usual, tuple(spec.blocks), rolls_out, teaches, share)
+
+    def fitted(self, program: Program) -> Fitted:
+        """A program that has learned from the training data, where it may and can. It does so once, not for each score.
+
+        The last few are kept: what a search scores is scored again when it is judged.
+        """
+        if self.teaches is None:
+            return Fitted(program)
+        known = self._fitted.pop(program.hash, None)
+        if known is None:
+            spaces = self.observation_space, self.action_space
+            limits, seed = self.protocol.limits, self.protocol.scoring.seed
+            known = self.sandbox.fit(program, *spaces, self.teaches, limits, seed)
+        self._fitted[program.hash] = known
+        for oldest in list(self._fitted)[:-KEPT]:
+            del self._fitted[oldest]
+        return known
 
     def predict(self, program: Program, truth: Transitions) -> Predictions:
         """What a program says about the transitions. Only their observations and actions reach it."""
-        limits, seed = self.protocol.limits, self.protocol.scoring.seed
-        return self.sandbox.predict(program, self.observation_space, self.action_space, truth, limits, seed)
+        return self._say(self.sandbox.predict, program, truth)
 
     def roll_out(self, program: Program, truth: Transitions) -> Predictions:
         """What a program says along the actions of whole episodes. Of each only the first observation reaches it."""
+        return self._say(self.sandbox.roll_out, program, truth)
+
+    def _say(
+        self,
+        how: Callable[..., Predictions],
+        program: Program,
+        truth: Transitions,
+    ) -> Predictions:
+        learned = self.fitted(program)
+        if learned.failure is not None:
+            return Predictions.none(len(truth), self.observation_space.size, learned.failure)
         limits, seed = self.protocol.limits, self.protocol.scoring.seed
-        return self.sandbox.roll_out(program, self.observation_space, self.action_space, truth, limits, seed)
+        said: Predictions = how(
+            learned.program, self.observation_space, self.action_space, truth, limits, seed, self.share
+        )
+        return said
 
     def score(
         self,
@@ -68,7 +116,7 @@ class Judge:
         show: int = 0,
         skip: int = 0,
         feedback: np.random.Generator | None = None,
-    ) -> tuple[Evaluation, Marks]:
+    ) -> Judged:
         """The evaluation of a program on the transitions.
 
         audit: draws the transitions that are repeated in a fresh process (one that no program foresees, see
@@ -82,8 +130,8 @@ class Judge:
         if audit is not None and evaluation.accuracy > max(audit_above, 0.0):
             failure = self._audit(program, truth, predicted, marks, audit)
             if failure is not None:
-                nothing = replace(evaluation, accuracy=0.0, exact=0.0, determined=0.0, precision=0.0, failure=failure)
-                return nothing, marks
+                nothing = replace(evaluation, accuracy=0.0, exact=0.0, determined=0.0, precision=0.0)
+                return Judged(replace(nothing, failure=failure), marks, predicted.seconds)
         if self.rolls_out and not evaluation.raised:
             evaluation = replace(evaluation, lost=lost(self, program, truth))
         if show:
@@ -93,7 +141,7 @@ class Judge:
                 chosen = np.roll(chosen, -(skip % len(chosen)))[:show]
             found = mistakes(truth, predicted, marks, counted, chosen, self.blocks)
             evaluation = replace(evaluation, mistakes=found)
-        return evaluation, marks
+        return Judged(evaluation, marks, predicted.seconds)
 
     def _audit(
         self, program: Program, truth: Transitions, said: Predictions, marks: Marks, rng: np.random.Generator
@@ -101,7 +149,7 @@ class Judge:
         classes, ran = reward_classes(truth, self.rules), said.status != NOT_RUN
         index = auditing.draw(truth, classes, marks.terminal, ran, self.protocol.scoring.audit, rng)
         again = self.sandbox.audit(
-            program,
+            self.fitted(program).program,
             self.observation_space,
             self.action_space,
             truth,

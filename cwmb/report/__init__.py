@@ -28,7 +28,7 @@ def tables(paths: Sequence[Path], published: bool = False) -> list[Table]:
     from cwmb.report.configuration import configurations
     from cwmb.report.frame import frame, read_runs
     from cwmb.report.published import published_tables
-    from cwmb.report.results import environment_tables, interval_table, main_table, spend_table
+    from cwmb.report.results import environment_tables, interval_table, main_table, speed_tables, spend_table
 
     if published and not paths:
         return published_tables([])
@@ -37,18 +37,19 @@ def tables(paths: Sequence[Path], published: bool = False) -> list[Table]:
     if published:
         return published_tables(found)
     main = [main_table(found), *environment_tables(found), spend_table(found), interval_table(found)]
-    return [*main, *anytime_table(curves(runs), found)]
+    return [*main, *speed_tables(found), *anytime_table(curves(runs), found)]
 
 
 def terminal(paths: Sequence[Path]) -> str:
-    """The main table and those by environment (of whole runs) as plain text for a terminal of 120 columns."""
+    """The main table, those by environment (of whole runs) and speeds as plain text for a terminal of 120 columns."""
     from cwmb.report.configuration import configurations
     from cwmb.report.frame import frame, read_runs
     from cwmb.report.render import text
-    from cwmb.report.results import environment_tables, main_table
+    from cwmb.report.results import environment_tables, main_table, speed_tables
 
     found = configurations(frame(read_runs(paths)))
-    return text([main_table(found), *environment_tables([c for c in found if not c.flags["early"]])])
+    whole = [c for c in found if not c.flags["early"]]
+    return text([main_table(found), *environment_tables(whole), *speed_tables(whole)])
 
 
 def compare(run_a: Path, run_b: Path) -> list[Table]:

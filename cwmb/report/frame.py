@@ -71,7 +71,8 @@ NUMBERS = {
     "return_sem": "its standard error over episodes",
     "normalised_return": "(R - R_random) / (R_oracle - R_random)",
     "normalised_sem": "its standard error, both baselines' included",
-    "episodes": "planned",
+    "episodes": "that were planned in time",
+    "wanted": "that were to be planned",
     "random_actions": "taken because no plan was to be had",
     "model_steps": "of the program while planning",
     "failed_steps": "of these, those that failed",
@@ -86,6 +87,11 @@ NUMBERS = {
     "completion_tokens": "of the whole search",
     "reasoning_tokens": "of these, hidden",
     "dollars": "of the whole search; missing where a price is unknown",
+    "steps_per_second": "steps of the program in a reference second of CPU time, while it is scored",
+    "planned_per_second": "steps of the model in a reference second, while it is planned with",
+    "at_once_per_second": "the same where they were taken by step_many",
+    "reference_seconds": "that planning took",
+    "fit_seconds": "reference seconds that the program learned for",
     "call_seconds": "waiting for the model",
     "score_seconds": "running programs on transitions",
     "episode_seconds": "planning and acting",
@@ -241,6 +247,7 @@ def _rows(run: Run, record: Record) -> Iterator[dict[str, Any]]:
 
 def _common(run: Run, record: Record) -> dict[str, Any]:
     p, usage = record.provenance, record.usage
+    timings = run.cell_file(record, "timings.jsonl")
     options = canonical(record.options)
     return {
         "run": line(str(run.path)),
@@ -279,7 +286,8 @@ def _common(run: Run, record: Record) -> dict[str, Any]:
         "completion_tokens": usage.completion_tokens,
         "reasoning_tokens": usage.reasoning_tokens,
         "dollars": usage.dollars,
-        **_seconds(run.cell_file(record, "timings.jsonl")),
+        **_seconds(timings),
+        **_speeds(timings, record.program),
     }
 
 
@@ -315,7 +323,7 @@ def _planning(record: Record) -> dict[str, Any]:
     planning = record.planning
     if planning is None:
         return {}
-    names = ("return_mean", "return_sem", "normalised_return", "normalised_sem", "episodes", "random_actions")
+    names = ("return_mean", "return_sem", "normalised_return", "normalised_sem", "episodes", "wanted", "random_actions")
     return {name: getattr(planning, name) for name in (*names, "model_steps", "failed_steps", "limited")}
 
 
@@ -336,6 +344,31 @@ def _seconds(timings: bytes) -> dict[str, float]:
         except (ValueError, KeyError, TypeError):
             continue  # a killed writer's torn line; times are no result
     return seconds
+
+
+def _speeds(timings: bytes, program: str | None) -> dict[str, float]:
+    """How fast the judged program was; nothing where that was not noted. Times are no part of records."""
+    taken: dict[str, tuple[float, float]] = {}
+    for text in timings.splitlines():
+        try:
+            entry = json.loads(text)
+            if entry["type"] == "score" and entry["program"] == program:
+                names = ["steps"]
+                taken["fit"] = float(entry.get("fit", 0.0)), 1.0
+            elif entry["type"] == "episode":
+                names = ["planned", "at_once"] if entry["at_once"] else ["planned"]
+            else:
+                continue
+            for name in names:
+                steps, seconds = taken.get(name, (0.0, 0.0))
+                taken[name] = steps + float(entry["steps"]), seconds + float(entry["reference"])
+        except (ValueError, KeyError, TypeError):
+            continue
+    fit = taken.pop("fit", None)
+    speeds = {f"{name}_per_second": steps / seconds for name, (steps, seconds) in taken.items() if seconds}
+    if "planned" in taken:
+        speeds["reference_seconds"] = taken["planned"][1]
+    return {**speeds, "fit_seconds": fit[0]} if fit else speeds
 
 
 # ------------------------------------------------------------------------------------------------------ labels

@@ -150,6 +150,45 @@ def environment_tables(configurations: Sequence[Configuration]) -> Iterator[Tabl
         )
 
 
+_SPEEDS = ("steps_per_second", "planned_per_second", "at_once_per_second")
+_PLANNED = ("model_steps", "reference_seconds", "episodes", "wanted", "fit_seconds")
+
+
+def speed_tables(configurations: Sequence[Configuration]) -> Iterator[Table]:
+    """For each configuration whose timings are at hand: how fast its programs are, and what planning with them took."""
+    fits = any(c.known("fit_seconds").any() for c in configurations)
+    columns = (
+        Column("environment", "environment"),
+        Column("steps_per_second", "scored", digits=0),
+        Column("planned_per_second", "planned", digits=0),
+        Column("at_once_per_second", "step_many", digits=0),
+        Column("model_steps", "model steps", digits=0),
+        Column("reference_seconds", "seconds", digits=1),
+        Column("episodes", "episodes", digits=1),
+        Column("wanted", "of", digits=1),
+        Column("fit_seconds", "fit", digits=1, detail=not fits),
+        *(Column(key, key, detail=True) for key in ("strategy", "model", "budget")),
+        *CONTEXT,
+    )
+    for configuration in configurations:
+        if configuration.flags["early"] or not len(configuration.known("steps_per_second")):
+            continue
+        rows = []
+        for environment, index in configuration.environments.items():
+            part = configuration.take(index)
+            means = (part.mean(name) for name in (*_SPEEDS, *_PLANNED))
+            rows.append((environment, *means, *identity(configuration), *context(configuration)))
+        yield Table(
+            f"speed {configuration.label} {configuration.model} {configuration.budget}",
+            f"{configuration.label} with {configuration.model}, {configuration.budget} calls: how fast the programs "
+            "are, in steps a second while they are scored, while they are planned with, and the latter by their own "
+            "step_many where they have one; and what planning took. Averages over seeds. Seconds are CPU time of the "
+            "reference machine.",
+            columns,
+            tuple(rows),
+        )
+
+
 _COUNTED = ("calls", "prompt_tokens", "cached_tokens", "completion_tokens", "reasoning_tokens")
 _SECONDS = ("call_seconds", "score_seconds", "episode_seconds")
 

@@ -30,6 +30,7 @@ class Answers:
         self._rows = np.zeros((len(delivery), self._type.itemsize), np.uint8)
         self._rows[:, 0] = NOT_RUN
         self._failure: Failure | None = None
+        self.seconds, self._told = 0.0, 0  # reference seconds, and how many rows were told in them
 
     def note(self, failure: Failure | None) -> None:
         """Keep the first failure; a bad observation counts as one only as long as there is no other."""
@@ -38,18 +39,35 @@ class Answers:
             self._failure = failure
 
     def collect(self, conversation: Conversation, budget: float) -> None:
-        """Ask for all rows, message by message. budget: CPU seconds for all of them. Raises Ended."""
-        questions = self._delivery.rows
+        """Ask for all rows, message by message. budget: reference seconds for all of them. Raises Ended."""
+        try:
+            self._collect(conversation, conversation.spent(), budget)
+        except Ended as ended:
+            if ended.failure.kind == "timeout":
+                raise Ended(self._late(ended.failure, budget)) from None
+            raise
+
+    def _late(self, failure: Failure, budget: float) -> Failure:
+        """A time-out, with the share that ran and what a transition took."""
+        of, ran = len(self._rows), int((self._rows[:, 0] != NOT_RUN).sum())
+        seconds, rows = (self.seconds, self._told) if self._told else (budget, ran)
+        each = f"{1e3 * seconds / rows:.2g} ms each" if rows else "the first one did not end"
+        message = (
+            f"{of} transitions have {budget:g} s of CPU time, {1e3 * budget / of:.3g} ms each: {ran} of them ran "
+            f"({ran / of:.0%}), {each}; what did not run counts as wrong"
+        )
+        return replace(failure, message=f"{message}, {failure.message}" if failure.message else message)
+
+    def _collect(self, conversation: Conversation, before: float, budget: float) -> None:
+        questions, until = self._delivery.rows, before + budget
         shared = np.frombuffer(conversation.process.memory, np.uint8).reshape(-1, self._type.itemsize)
         status = shared[:, 0]
-        until = conversation.spent() + budget
-        too_slow = f"{len(questions)} transitions took more than {budget:g} s of CPU time"
         stop = 0
         for size in self._delivery.sizes:
             start, stop = stop, stop + size
             status[:size] = NOT_RUN
             try:
-                report, _ = conversation.ask(questions[start:stop].tobytes(), until, too_slow)
+                report, _ = conversation.ask(questions[start:stop].tobytes(), until, "")
                 with conversation.reading():
                     answered = self._keep(shared[:size], start)
                     if answered < size:
@@ -60,8 +78,10 @@ class Answers:
                 answered = 0 if ended.failure.kind == "protocol_violation" else self._keep(shared[:size], start)
                 culprit = self._transition(min(start + answered, stop - 1))
                 raise Ended(replace(ended.failure, transition=culprit)) from None
-            if stop < len(questions) and conversation.spent() > until:
-                raise Ended(Failure("timeout", too_slow, transition=self._transition(stop)))
+            now = conversation.spent()
+            self.seconds, self._told = now - before, stop
+            if stop < len(questions) and now > until:
+                raise Ended(Failure("timeout", "", transition=self._transition(stop)))
 
     def _keep(self, shared: NDArray[np.uint8], start: int) -> int:
         """Copy the rows of a message up to the first one without an answer; returns how many those are."""
@@ -95,4 +115,5 @@ class Answers:
             done=spoke & (rows["done"] != 0),
             status=status,
             failure=failure,
+            seconds=self.seconds,
         )

@@ -10,7 +10,7 @@ import signal
 import socket
 import struct
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from cwmb.benchmark.protocols import Limits, PlannerSpec
 from cwmb.errors import CwmbError, InfrastructureError
 from cwmb.sandbox import wire
 from cwmb.sandbox.process import Process, ZygoteDied
-from cwmb.types import Failure, FailureKind, Program, Space
+from cwmb.types import Failure, FailureKind, FittedProgram, Program, Space
 
 _POLL_SECONDS = 0.02  # how often a silent child is looked at
 _TIMEVAL = struct.pack("@ll", 0, int(_POLL_SECONDS * 1e6))
@@ -44,12 +44,15 @@ class Ended(Exception):
 
 
 class Conversation:
-    """Questions to a child that runs one program, and its answers."""
+    """Questions to a child that runs one program, and its answers.
 
-    def __init__(self, process: Process, program: Program, limits: Limits) -> None:
+    pace: CPU seconds here for one of the reference seconds that limits and spent() are in.
+    """
+
+    def __init__(self, process: Process, program: Program, limits: Limits, pace: float = 1.0) -> None:
         self.process, self.limits = process, limits
         self._program = program
-        self._time = _OwnTime(process)
+        self._time = _OwnTime(process, pace)
         # The kernel's own timeouts: those of Python would cost two more system calls a question.
         for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
             process.data.setsockopt(socket.SOL_SOCKET, option, _TIMEVAL)
@@ -72,30 +75,34 @@ class Conversation:
     def load(self) -> None:
         """Load the program. Raises Ended."""
         source = self._program.source.encode("utf-8", "surrogatepass")
+        begins = self._program.state if isinstance(self._program, FittedProgram) else source
         if len(source) > self.limits.source_bytes:
             message = f"the program has {len(source)} bytes, allowed are {self.limits.source_bytes}"
             raise Ended(Failure("too_large", message))
         until = self.spent() + self.limits.load_seconds
-        report, _ = self.ask(source, until, f"loading it took more than {self.limits.load_seconds:g} s of CPU time")
+        report, _ = self.ask(begins, until, f"loading it took more than {self.limits.load_seconds:g} s of CPU time")
         failure = self.failure(report)
         if failure is not None:
             raise Ended(failure)
 
-    def ask(self, question: bytes, until: float, too_slow: str) -> tuple[wire.Report, bytes]:
+    def ask(
+        self, question: bytes, until: float, too_slow: str, so_far: Callable[[], float] | None = None
+    ) -> tuple[wire.Report, bytes]:
         """Ask, and wait for the answer until the child has spent so much time (see spent).
 
-        too_slow: what to say when that time comes. Raises Ended.
+        too_slow: what to say when that time comes; so_far: until when to wait at least for what it has done so far, if
+        that can be told. Raises Ended.
         """
         nonce = os.urandom(wire.NONCE_BYTES)
         packet = wire.LENGTH.pack(len(nonce) + len(question)) + nonce + question
-        patience = _Patience(self._time, until)
+        patience = _Patience(self._time, until, so_far)
         try:
             self._send(packet, patience)
             answer = self._receive(patience)
             with self.reading():
                 return wire.unpack_report(answer, nonce)
         except _TooSlow as error:
-            message = f"{too_slow}, {error}" if str(error) else too_slow
+            message = ", ".join(part for part in (too_slow, str(error)) if part)
             raise Ended(self._timed_out(message)) from None
         except _Gone:
             raise Ended(self._post_mortem()) from None
@@ -103,7 +110,7 @@ class Conversation:
             raise self.tampered(str(error)) from None
 
     def spent(self) -> float:
-        """Seconds that the child has used: of CPU time, and asleep when it should have answered. Raises Ended."""
+        """Reference seconds that the child has used, computing and asleep when it should answer. Raises Ended."""
         try:
             return self._time.spent()
         except OSError:
@@ -222,10 +229,18 @@ class Conversation:
 
 
 def setup(
-    observation_space: Space, action_space: Space, seed: int, planner: PlannerSpec | None = None
+    observation_space: Space,
+    action_space: Space,
+    seed: int,
+    planner: PlannerSpec | None = None,
+    *,
+    fit: bool = False,
+    fitted: bool = False,
 ) -> dict[str, Any]:
-    """What a child has to know besides its program."""
+    """What a child has to know besides its program. fit: whether it is to learn; fitted: whether that has learned."""
     return {
+        "fit": fit,
+        "fitted": fitted,
         "seed": int(seed),
         "observation": {"kind": observation_space.kind, "size": observation_space.size},
         "action": {
@@ -260,15 +275,15 @@ class _OwnTime:
     do is looked at on the wall clock.
     """
 
-    def __init__(self, process: Process) -> None:
-        self._process = process
+    def __init__(self, process: Process, pace: float) -> None:
+        self._process, self.pace = process, pace
         self._slept = 0.0
         self._seen: tuple[float, float, int] | None = None  # wall clock, CPU clock, how often it fell asleep
         self.idle = 0  # looks in a row at which it was asleep and had computed nothing
 
     def spent(self) -> float:
-        """Seconds spent so far. Raises OSError if it is gone."""
-        return self._process.cpu_seconds() + self._slept
+        """Reference seconds spent so far. Raises OSError if it is gone."""
+        return (self._process.cpu_seconds() + self._slept) / self.pace
 
     def asked(self) -> None:
         """A question begins. Until the first look at it the child may have slept with good reason."""
@@ -286,16 +301,16 @@ class _OwnTime:
                 self._slept += min(max(asleep, 0.0), _LONGEST_LOOK)
         self.idle = self.idle + 1 if idle else 0
         self._seen = wall, computed, rest.times
-        return computed + self._slept
+        return (computed + self._slept) / self.pace
 
 
 class _Patience:
     """Decides how long to wait for a child that has been asked something."""
 
-    def __init__(self, own_time: _OwnTime, until: float) -> None:
-        self._time, self._until = own_time, until
+    def __init__(self, own_time: _OwnTime, until: float, so_far: Callable[[], float] | None) -> None:
+        self._time, self._until, self._so_far = own_time, until, so_far
         self._begun = time.monotonic()
-        self._deadline: float | None = None  # on the wall clock
+        self._spent: float | None = None  # at the first look
         self._answering = False
         own_time.asked()
 
@@ -305,10 +320,12 @@ class _Patience:
             now = self._time.look()
         except OSError:  # it is gone: the socket will say so
             return
-        if self._deadline is None:
-            self._deadline = self._begun + (self._until - now) * _WALL_FACTOR + _WALL_SECONDS
-        in_time = now < self._until
-        if in_time and self._time.idle < _IDLE_POLLS and time.monotonic() < self._deadline:
+        if self._spent is None:
+            self._spent = now
+        until = self._until if self._so_far is None else min(self._until, self._so_far())
+        deadline = self._begun + (until - self._spent) * self._time.pace * _WALL_FACTOR + _WALL_SECONDS
+        in_time = now < until
+        if in_time and self._time.idle < _IDLE_POLLS and time.monotonic() < deadline:
             return
         if self._answering:
             raise _Malformed("an answer that does not come to its end")

@@ -5,13 +5,14 @@ Everything passes by value: a program may keep and change what it is given, and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, MutableSequence, Sequence
 from math import inf, isfinite
 from typing import Any
 
 import numpy as np
 
 from cwmb.planners import SimulationFailed
+from cwmb.sandbox.many import Differs, StepMany
 from cwmb.sandbox.values import Floats, decoder, encoder, real, truth, unpack
 
 _FEW = 24  # elements: to add up a list of so many is quicker than to call into numpy
@@ -51,10 +52,21 @@ class SetBeforeEveryStep:
 class CandidateModel:
     """A program set on the state that is planned from (see cwmb.planners.Model).
 
-    steps, failed_steps: counted since the last begin().
+    steps, failed_steps: counted since the last begin(); progress [1]: where the former is shown to the parent while it
+    waits, whose patience depends on it; many: the program's own step_many, if it has one.
     """
 
-    def __init__(self, environment: Any, observation_kind: str, observation_size: int, discrete: bool) -> None:
+    def __init__(
+        self,
+        environment: Any,
+        observation_kind: str,
+        observation_size: int,
+        discrete: bool,
+        progress: MutableSequence[int] | memoryview | None = None,
+        many: StepMany | None = None,
+    ) -> None:
+        self._many = many
+        self._progress = [0] if progress is None else progress
         self._set_state, self._step = environment.set_state, environment.step
         self._decode = decoder(observation_kind)
         self._encode = encoder(observation_kind, observation_size)
@@ -68,7 +80,7 @@ class CandidateModel:
     def begin(self, observation: Floats) -> None:
         """Plan from this observation [D] from now on."""
         self._root = observation
-        self.steps = self.failed_steps = 0
+        self.steps = self.failed_steps = self._progress[0] = 0
 
     def reset(self) -> None:
         """Go to the state that is planned from. Raises SimulationFailed."""
@@ -79,7 +91,7 @@ class CandidateModel:
 
     def step(self, action: Any) -> tuple[Hashable, float, bool]:
         """Take an action; see cwmb.planners.Model. Raises SimulationFailed."""
-        self.steps += 1
+        self.steps = self._progress[0] = self.steps + 1
         row = self._row
         try:
             returned = self._step(int(action) if self._discrete else np.array(action, dtype=np.float64))
@@ -103,9 +115,32 @@ class CandidateModel:
     def returns(self, plans: Floats) -> Floats:
         """Sums of rewards [K] of plans [K, H, A]; see cwmb.planners.Model."""
         plans = np.array(plans, dtype=np.float64)  # the program gets views of this copy
+        if self._many is not None and self._many.refused is None:
+            try:
+                return self._returns_at_once(self._many, plans)
+            except Differs as error:
+                self._many.refused = str(error)
         totals = np.empty(len(plans))
         for k, plan in enumerate(plans):
             totals[k] = self._return([int(a[0]) for a in plan] if self._discrete else plan)
+        return totals
+
+    def _returns_at_once(self, many: StepMany, plans: Floats) -> Floats:
+        """The same by way of step_many, step after step of all plans that go on. Raises Differs."""
+        totals = np.zeros(len(plans))
+        going_on, observations = np.arange(len(plans)), np.tile(self._root, (len(plans), 1))
+        steps, failed, drawn = self.steps, 0, many.drawn_step(plans.shape[1])
+        for h in range(plans.shape[1]):
+            observations, rewards, done = many.step(observations, plans[going_on, h], compare=h == drawn)
+            steps = self._progress[0] = steps + len(going_on)
+            fails = ~(np.isfinite(rewards) & np.isfinite(observations).all(axis=1))
+            totals[going_on] += np.where(fails, -inf, rewards)
+            failed += int(fails.sum())
+            left = ~(fails | done)
+            going_on, observations = going_on[left], observations[left]
+            if not len(going_on):
+                break
+        self.steps, self.failed_steps = steps, self.failed_steps + failed
         return totals
 
     def _return(self, actions: Any) -> float:
@@ -128,10 +163,10 @@ class CandidateModel:
         step, encode, row, is_box, is_finite = self._step, self._encode, self._row, self._is_box, self._is_finite
         array, float64, shape = np.ndarray, row.dtype, row.shape
         rewards: list[float] = []
-        taken, failed = 0, False
+        steps, progress, failed = self.steps, self._progress, False
         try:
             for action in actions:
-                taken += 1
+                steps = progress[0] = steps + 1
                 returned = step(action)
                 if type(returned) is not tuple or len(returned) != 3:
                     unpack(returned)
@@ -156,7 +191,7 @@ class CandidateModel:
         except BaseException:
             self.failed_steps += 1
             failed = True
-        self.steps += taken
+        self.steps = steps
         return rewards, failed
 
     def _fail(self, error: BaseException) -> None:

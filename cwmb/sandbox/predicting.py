@@ -8,7 +8,7 @@ from cwmb.sandbox.answers import Answers
 from cwmb.sandbox.conversation import Conversation, Ended, setup
 from cwmb.sandbox.delivery import MAX_ROWS, Delivery
 from cwmb.sandbox.pool import Pool, twice
-from cwmb.types import Predictions, Program, Space
+from cwmb.types import FittedProgram, Predictions, Program, Space
 
 LEAST_TRANSITIONS = 100  # the time of so many is granted to fewer: the first ones are the slow ones
 _HOUR = 3600
@@ -23,20 +23,23 @@ def predictions(
     of: int,
     limits: Limits,
     seed: int,
+    pace: float,
+    beside: bool = True,
 ) -> Predictions:
     """What a program says about the rows of a delivery, in one process and in their order.
 
-    of: the number of transitions that the time is granted for. See Sandbox.predict.
+    of: the number of transitions that the time is granted for; pace: see Conversation; beside: on the core of this
+    thread, which is quickest where answers come at once. See Sandbox.predict.
     """
-    settings = setup(observation_space, action_space, seed)
+    settings = setup(observation_space, action_space, seed, fitted=isinstance(program, FittedProgram))
     budget = limits.step_seconds * max(of, LEAST_TRANSITIONS)
     # When the kernel ends a child whose parent does not. In hours, as a child can read how many transitions there are.
-    backstop = _HOUR * (1 + int(limits.load_seconds + budget) // _HOUR)
+    backstop = _HOUR * (1 + int(pace * (limits.load_seconds + budget)) // _HOUR)
 
     def converse() -> Predictions:
         shared = MAX_ROWS * wire.row_bytes(observation_space.size)
-        with pool.process(limits, backstop, shared, beside=True) as process:
-            conversation = Conversation(process, program, limits)
+        with pool.process(limits, backstop, shared, beside=beside) as process:
+            conversation = Conversation(process, program, limits, pace)
             conversation.set_up(settings)
             answers = Answers(delivery, observation_space.size)
             try:

@@ -38,6 +38,7 @@ _BOOTSTRAP = (
     "zygote.{entry}(*json.loads(sys.argv[2]))"
 )
 _START_SECONDS = 60.0
+_LAST = 19  # the niceness of those who have time
 _libc = ctypes.CDLL(None)
 
 
@@ -81,6 +82,10 @@ class Process(Protocol):
 
     def wait(self, seconds: float) -> Exit | None:
         """How it ended; None if it has not within that time. Raises ZygoteDied."""
+        ...
+
+    def step_back(self) -> None:
+        """Let everything else that wants to compute go first."""
         ...
 
     def log(self) -> bytes:
@@ -186,7 +191,7 @@ class ForkedProcess:
         self._zygote, self._ends, self._status, self._pidfd = zygote, ends, status, pidfd
         self._cpu_seconds = cpu_seconds
         self.data, self.memory = ends.data, ends.memory
-        self._clock = _cpu_clock(pid)
+        self._pid, self._clock = pid, _cpu_clock(pid)
         self._state = Path(f"/proc/{pid}/status")
         self._exit: Exit | None = None
 
@@ -217,6 +222,10 @@ class ForkedProcess:
             status, peak, spent = wire.EXITED.unpack(message)
             self._exit = Exit(status, peak, 0 < self._cpu_seconds <= spent)
         return self._exit
+
+    def step_back(self) -> None:
+        """Let everything else that wants to compute go first."""
+        _step_back(self._pid)
 
     def log(self) -> bytes:
         """What its fault handler has written."""
@@ -264,6 +273,10 @@ class LoneProcess:
         except subprocess.TimeoutExpired:
             return None
         return Exit(-code if code < 0 else code << 8, 0)
+
+    def step_back(self) -> None:
+        """Let everything else that wants to compute go first."""
+        _step_back(self._process.pid)
 
     def log(self) -> bytes:
         """What its fault handler has written."""
@@ -335,6 +348,11 @@ def _anonymous_file(size: int) -> BinaryIO:
         os.truncate(descriptor, size)
         fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
     return os.fdopen(descriptor, "r+b", buffering=0)
+
+
+def _step_back(pid: int) -> None:
+    with contextlib.suppress(OSError):  # it is gone
+        os.setpriority(os.PRIO_PROCESS, pid, _LAST)
 
 
 def _cpu_clock(pid: int) -> int:

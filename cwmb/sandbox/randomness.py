@@ -112,6 +112,7 @@ def _tracked_bit_generator(randomness: Randomness, plain: Any) -> Any:
             self.state = plain(own_seed).state
 
     Tracked.__name__ = Tracked.__qualname__ = plain.__name__
+    Tracked.__module__ = "numpy.random"  # where it is found when it is copied
     return Tracked
 
 
@@ -127,4 +128,5 @@ def _tracked_random_state(randomness: Randomness) -> Any:
             self.set_state(plain(own_seed).get_state())
 
     Tracked.__name__ = Tracked.__qualname__ = plain.__name__
+    Tracked.__module__ = "numpy.random"  # where it is found when it is copied
     return Tracked

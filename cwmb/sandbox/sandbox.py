@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from cwmb.benchmark.protocols import Limits, PlannerSpec
     from cwmb.sandbox.conversation import Conversation
     from cwmb.sandbox.delivery import Delivery
+    from cwmb.sandbox.parts import Share
     from cwmb.sandbox.session import PlanningSession
-    from cwmb.types import Ints, Predictions, Program, Space, Transitions
+    from cwmb.types import Fitted, Ints, Predictions, Program, Space, Transitions
 
 
 class Sandbox:
@@ -70,6 +71,17 @@ class Sandbox:
             self.close()
             raise
 
+    @property
+    def pace(self) -> float:
+        """CPU seconds here for a reference second, which limits are in; measured now and then.
+
+        Raises:
+            InfrastructureError: that cannot be measured.
+        """
+        from cwmb.sandbox.calibration import pace
+
+        return pace(self._pool)
+
     def __enter__(self) -> Sandbox:
         """The sandbox, proven. Raises InfrastructureError: see layers."""
         _ = self.layers
@@ -84,6 +96,27 @@ class Sandbox:
         """End all processes."""
         self._pool.close()
 
+    def fit(
+        self,
+        program: Program,
+        observation_space: Space,
+        action_space: Space,
+        train: Transitions,
+        limits: Limits,
+        seed: int,
+    ) -> Fitted:
+        """Let a program learn from transitions, in a process of its own, if it has a method ``fit``.
+
+        What comes back takes its place in all other methods.
+
+        Raises:
+            InfrastructureError: the processes don't work, and not for the program's doing.
+        """
+        from cwmb.sandbox.learning import fit
+
+        _ = self.layers
+        return fit(self._pool, program, observation_space, action_space, train, limits, seed, self.pace)
+
     def predict(
         self,
         program: Program,
@@ -92,20 +125,24 @@ class Sandbox:
         transitions: Transitions,
         limits: Limits,
         seed: int,
+        share: Share | None = None,
     ) -> Predictions:
         """What a program says about transitions, of which it sees observations and actions in time order.
 
+        share: runs the parts of a large world (see cwmb.sandbox.parts), some at a time; one after the other without.
         seed: reseeds the program's generators before every row. A failing program is no error: see Predictions.
-        The CPU time is limits.step_seconds for each transition, for at least 100 of them.
+        The time is limits.step_seconds for each transition, for at least 100 of them. What it did not get to then is
+        NOT_RUN, with the failure ``timeout``.
 
         Raises:
             InfrastructureError: the processes don't work, and not for the program's doing.
         """
         from cwmb.sandbox.delivery import in_time_order
 
-        delivery = in_time_order(transitions, program, seed)
-        said = self._say(program, observation_space, action_space, delivery, len(transitions), limits, seed)
-        return said.take(delivery.order.argsort())
+        def deliver(part: Transitions) -> Delivery:
+            return in_time_order(part, program, seed)
+
+        return self._say_in_parts(program, observation_space, action_space, transitions, deliver, limits, seed, share)
 
     def roll_out(
         self,
@@ -115,6 +152,7 @@ class Sandbox:
         transitions: Transitions,
         limits: Limits,
         seed: int,
+        share: Share | None = None,
     ) -> Predictions:
         """What a program says of episodes when it is set on the first observation of each and then takes the actions.
 
@@ -124,11 +162,9 @@ class Sandbox:
         Raises:
             InfrastructureError: the processes don't work, and not for the program's doing.
         """
-        from cwmb.sandbox.delivery import episodes_in_turn
+        from cwmb.sandbox.delivery import episodes_in_turn as deliver
 
-        delivery = episodes_in_turn(transitions)
-        said = self._say(program, observation_space, action_space, delivery, len(transitions), limits, seed)
-        return said.take(delivery.order.argsort())
+        return self._say_in_parts(program, observation_space, action_space, transitions, deliver, limits, seed, share)
 
     def audit(
         self,
@@ -150,6 +186,34 @@ class Sandbox:
         delivery = one_by_one(transitions, indices)
         return self._say(program, observation_space, action_space, delivery, len(transitions), limits, seed)
 
+    def _say_in_parts(
+        self,
+        program: Program,
+        observation_space: Space,
+        action_space: Space,
+        transitions: Transitions,
+        deliver: Callable[[Transitions], Delivery],
+        limits: Limits,
+        seed: int,
+        share: Share | None,
+    ) -> Predictions:
+        from cwmb.sandbox.parts import in_turn, merged, split
+
+        parts = split(transitions)
+
+        def task(rows: Ints) -> Callable[[], Predictions]:
+            def say() -> Predictions:
+                part = transitions.take(rows) if len(parts) > 1 else transitions
+                delivery, alone = deliver(part), len(parts) == 1
+                said = self._say(
+                    program, observation_space, action_space, delivery, len(part), limits, seed, beside=alone
+                )
+                return said.take(delivery.order.argsort())
+
+            return say
+
+        return merged(parts, (share or in_turn)([task(rows) for rows in parts]))
+
     def _say(
         self,
         program: Program,
@@ -159,11 +223,13 @@ class Sandbox:
         of: int,
         limits: Limits,
         seed: int,
+        beside: bool = True,
     ) -> Predictions:
         from cwmb.sandbox.predicting import predictions
 
         _ = self.layers
-        return predictions(self._pool, program, observation_space, action_space, delivery, of, limits, seed)
+        pool, pace = self._pool, self.pace
+        return predictions(pool, program, observation_space, action_space, delivery, of, limits, seed, pace, beside)
 
     @contextlib.contextmanager
     def planning(
@@ -174,10 +240,12 @@ class Sandbox:
         planner: PlannerSpec,
         limits: Limits,
         seed: int,
+        behind: bool = False,
     ) -> Iterator[PlanningSession]:
         """A session (one episode) of a planner with a program as its model, in one process.
 
-        seed: of the planner's generator. A program that does not load makes a session that fails.
+        seed: of the planner's generator; behind: whether other processes go first. A program that does not load makes a
+        session that fails.
 
         Raises:
             CwmbError: there is no such planner.
@@ -185,18 +253,22 @@ class Sandbox:
         """
         from cwmb.sandbox.conversation import Conversation, setup
         from cwmb.sandbox.session import PlanningSession, most_steps
+        from cwmb.types import FittedProgram
 
         if planner.name not in self._planners:
             raise unknown("planner", planner.name, self._planners)
         _ = self.layers
-        settings = setup(observation_space, action_space, seed, planner)
+        pace = self.pace
+        settings = setup(observation_space, action_space, seed, planner, fitted=isinstance(program, FittedProgram))
         with contextlib.ExitStack() as stack:
 
             def start() -> Conversation:
                 stack.close()
-                process = stack.enter_context(self._pool.process(limits, 0, wire.row_bytes(0)))
-                conversation = Conversation(process, program, limits)
+                process = stack.enter_context(self._pool.process(limits, 0, wire.PROGRESS.size))
+                conversation = Conversation(process, program, limits, pace)
                 conversation.set_up(settings)
+                if behind:
+                    process.step_back()
                 conversation.load()
                 return conversation
 

@@ -5,7 +5,8 @@ bytes written by a program that tampers with the channel are no answer. The chil
 (JSON), the source, and then questions. A question about transitions is float64 rows (observation, action), where an
 observation of NaN means: from the state that the program is in; the rows of its answer lie in shared memory, where
 those finished before a crash remain readable. A question for a plan is one observation; the actions follow the report
-of its answer.
+of its answer. The question to learn is float64 rows (observation, action, reward, next observation, terminated); what
+was learned takes the place of the source in the processes that follow.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ LENGTH = struct.Struct("<I")
 REPORT = struct.Struct(
     "<8sBIqI"
 )  # nonce, kind (index into KINDS), line (0: unknown), row of the question (-1: none), text bytes
-PLAN = struct.Struct("<QQ")  # model steps, failed steps; float64 actions follow
+PLAN = struct.Struct("<QQQ")  # model steps, failed steps, how they were taken; float64 actions follow
+FITTED = struct.Struct("<Q")  # bytes of the fitted environment, in shared memory; 0 where there is no method fit
+STEPPED, AT_ONCE, REFUSED = range(3)  # by step; by the program's step_many; that was refused, and the text says why
+PROGRESS = struct.Struct("<Q")  # model steps of the plan so far, in shared memory while it is made
 ROW_HEAD = struct.Struct("<BB6xd")  # status, done, reward; float64 observation follows
 
 # Between parent and zygote; descriptors travel beside these.
@@ -43,6 +47,7 @@ KINDS = (
     "bad_observation",
     "memory",
     "infrastructure",
+    "fit_error",
 )
 
 

@@ -20,6 +20,8 @@ import numpy as np
 from cwmb.planners import SimulationFailed
 from cwmb.sandbox import wire
 from cwmb.sandbox.candidate import LoadFailed, described, load, malformed, report
+from cwmb.sandbox.fitting import CannotTravel, frozen, thawed, training_arrays
+from cwmb.sandbox.many import StepMany
 from cwmb.sandbox.model import CandidateModel, SetBeforeEveryStep
 from cwmb.sandbox.randomness import Randomness
 from cwmb.sandbox.values import Malformed, decoder, encoder, real, truth, unpack
@@ -61,6 +63,8 @@ def serve(memory: mmap, randomness: Randomness, planners: dict[str, Any], lock_d
 def _answerer(
     setup: dict[str, Any], memory: mmap, randomness: Randomness, planners: dict[str, Any]
 ) -> Callable[[], None]:
+    if setup["fit"]:
+        return lambda: _fit(setup, memory, randomness)
     if setup["planner"] is None:
         return lambda: _predict(setup, memory, randomness)
     planner_class = planners[setup["planner"]]
@@ -70,28 +74,55 @@ def _answerer(
     low, high = np.array(space["low"], dtype=np.float64), np.array(space["high"], dtype=np.float64)
     planner = planner_class(low, high, space["dtype"], **setup["parameters"])
     generator = randomness.planner_generator(setup["seed"])
-    return lambda: _plan(setup, planner, generator, randomness)
+    return lambda: _plan(setup, memory, planner, generator, randomness)
 
 
-def _load(randomness: Randomness, seed: int) -> tuple[Any, bool]:
+def _load(setup: dict[str, Any], randomness: Randomness) -> tuple[Any, bool]:
     """The program's environment, and whether it seems to draw random numbers."""
     nonce, source = _next_question()
+    seed = setup["seed"]
     # A program that hides its use of random numbers from this test disagrees with itself in the audit.
     draws = any(word in source for word in (b"random", b"secrets", b"urandom"))
     if draws:
         randomness.begin(seed, b"-1")
     try:
-        environment = load(source)
+        environment = thawed(source) if setup["fitted"] else load(source)
     except LoadFailed as failed:
         _answer(nonce, failed.report)
+        os._exit(0)
+    except BaseException as error:  # of a fitted environment
+        _answer(nonce, report(error, "fit_error"))
         os._exit(0)
     _answer(nonce, Report())
     return environment, draws
 
 
+def _fit(setup: dict[str, Any], memory: mmap, randomness: Randomness) -> None:
+    """Answer the question to learn, once."""
+    environment, draws = _load(setup, randomness)
+    fit = getattr(environment, "fit", None)
+    nonce, content = _next_question()
+    problem, state = Report(), b""
+    if callable(fit):
+        try:
+            if draws:
+                randomness.begin(setup["seed"], b"fit")
+            fit(*training_arrays(content, setup))
+            state = frozen(environment)
+            if len(state) > len(memory):
+                raise CannotTravel(f"it takes {len(state):,} bytes, at most {len(memory):,} can be handed over")
+            memory[: len(state)] = state
+        except CannotTravel as error:
+            text = f"after fit the object must be handed to other processes (its attributes are kept), but {error}"
+            problem = Report("fit_error", text)
+        except BaseException as error:
+            problem = report(error, "fit_error")
+    _answer(nonce, problem, wire.FITTED.pack(0 if problem.kind else len(state)))
+
+
 def _predict(setup: dict[str, Any], memory: mmap, randomness: Randomness) -> None:
     """Answer questions about transitions: rows (observation, action), NaN for the observation to go on."""
-    environment, draws = _load(randomness, setup["seed"])
+    environment, draws = _load(setup, randomness)
     set_state, step = environment.set_state, environment.step
     observation_space, action_space = setup["observation"], setup["action"]
     size, width = observation_space["size"], observation_space["size"] + action_space["size"]
@@ -147,14 +178,21 @@ def _predict(setup: dict[str, Any], memory: mmap, randomness: Randomness) -> Non
         _answer(nonce, problem)
 
 
-def _plan(setup: dict[str, Any], planner: Any, generator: np.random.Generator, randomness: Randomness) -> None:
+def _plan(
+    setup: dict[str, Any], memory: mmap, planner: Any, generator: np.random.Generator, randomness: Randomness
+) -> None:
     """Answer questions for plans: one observation each."""
-    environment, draws = _load(randomness, setup["seed"])
+    environment, draws = _load(setup, randomness)
     observation_space, action_space = setup["observation"], setup["action"]
     discrete = action_space["kind"] != "box"
+    size, vectors = observation_space["size"], observation_space["kind"] == action_space["kind"] == "box"
+    many = None
+    if vectors and callable(getattr(environment, "step_many", None)):
+        many = StepMany(environment, size, randomness.planner_generator(setup["seed"] + 1))
     if setup["stepping"] == "set_state":
-        environment = SetBeforeEveryStep(environment, observation_space["kind"], observation_space["size"])
-    model = CandidateModel(environment, observation_space["kind"], observation_space["size"], discrete)
+        environment = SetBeforeEveryStep(environment, observation_space["kind"], size)
+    progress = memoryview(memory).cast("Q")  # see wire.PROGRESS
+    model = CandidateModel(environment, observation_space["kind"], size, discrete, progress, many)
     randomness.distinct = True
     plan_index = 0
     while True:
@@ -167,7 +205,9 @@ def _plan(setup: dict[str, Any], planner: Any, generator: np.random.Generator, r
             actions = np.asarray(planner.plan(model, generator), dtype=np.float64).tobytes()
         except SimulationFailed:
             actions = b""
-        _answer(nonce, Report(), wire.PLAN.pack(model.steps, model.failed_steps) + actions)
+        stepping = wire.STEPPED if many is None else wire.AT_ONCE if many.refused is None else wire.REFUSED
+        why = many.refused if many is not None and many.refused else ""
+        _answer(nonce, Report(text=why), wire.PLAN.pack(model.steps, model.failed_steps, stepping) + actions)
 
 
 def _next_question() -> Question:

@@ -23,7 +23,7 @@ from cwmb.harness.cell import CellRun
 from cwmb.harness.cores import Cores
 from cwmb.harness.metering import Meter
 from cwmb.harness.records import Record
-from cwmb.harness.run import JUDGED
+from cwmb.harness.run import judged
 from cwmb.harness.setup import Setup
 from cwmb.journal import entries as entries_of
 from cwmb.sandbox import Sandbox
@@ -170,8 +170,7 @@ def run_again(
     )
     made = cell_run.run()
     if record.planning is not None and made.state == "done" and made.planning is None:
-        source = (folder / JUDGED).read_text(encoding="utf-8")
-        made = replace(made, planning=cell_run.plan(Program(source)))
+        made = replace(made, planning=cell_run.plan(judged(folder, made)))
     if made.state == "infrastructure":
         raise InfrastructureError(made.failure.message if made.failure else "the machine failed")
     return Again(made, cell_run.meter, list(entries_of(folder / "ledger.jsonl")))

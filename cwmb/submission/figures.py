@@ -105,15 +105,20 @@ def episodes(recorded: Sequence[Episode], again: Sequence[Episode], *, exact: bo
     """The first episodes, planned again.
 
     exact: whether they must be equal. Else, and where one ran out of time, their means may be two standard errors of
-    the difference apart.
+    the difference apart. Those for which there was no time are left out; if there is time for more now, that is said.
     """
+    more = len([e for e in again if not e.cut]) > len([e for e in recorded if not e.cut])
+    recorded, again = ([e for e in part if not e.cut] for part in (recorded, again))
+    again = again[: len(recorded)]
     if not again:
         return Figure("episodes", "not checkable", note="none was planned again")
     first = recorded[: len(again)]
     count = f"{len(again)} of {len(recorded)} episodes"
+    if more:
+        count += ", and there was time for another one"
     (before, before_error), (now, now_error) = (summary([e.total for e in part]) for part in (first, again))
     if list(first) == list(again):
-        return Figure("episodes", "confirmed", before, now, count)
+        return Figure("episodes", "consistent" if more else "confirmed", before, now, count)
     if len(again) == 1:  # it has no scatter: take that of all
         before_error = summary([e.total for e in recorded])[1] * math.sqrt(len(recorded))
     late = any(e.limited for e in (*first, *again))

@@ -441,6 +441,7 @@ def _check_ledger(run: BundleRun, record: Record) -> None:
         _refuse(f"{file} is missing")
     following = dict.fromkeys(_VALUES, 0)
     seen: set[tuple[str, int]] = set()
+    cut = False  # there was no time for the last episode, which does not count
     for line, entry in enumerate(entries(file), start=1):
         kind, index = entry["type"], entry["index"]
         if kind not in _VALUES:
@@ -450,7 +451,11 @@ def _check_ledger(run: BundleRun, record: Record) -> None:
         seen.add((kind, index))
         following[kind] += 1
         try:
-            _check_range(convert(entry["value"], _VALUES[kind]))
+            value: Any = convert(entry["value"], _VALUES[kind])
+            _check_range(value)
+            if cut:
+                _refuse(f"{file}:{line} follows an episode for which there was no time")
+            cut = isinstance(value, Episode) and value.cut
             if kind == "call":
                 _check_question(f"{file}:{line}", run, record, entry["key"], index, convert(entry, _Asked).request)
         except ValueError as error:
@@ -458,8 +463,8 @@ def _check_ledger(run: BundleRun, record: Record) -> None:
     if following["call"] != record.usage.calls:
         _refuse(f"{file} holds {following['call']} calls, its record {record.usage.calls}: cut off, or another's")
     planned = record.planning.episodes if record.planning else 0
-    if following["episode"] != planned:
-        _refuse(f"{file} holds {following['episode']} episodes, its record {planned}: cut off, or another's")
+    if following["episode"] - cut != planned:
+        _refuse(f"{file} holds {following['episode'] - cut} episodes, its record {planned}: cut off, or another's")
 
 
 # ------------------------------------------------------------------------------------------------------- helpers

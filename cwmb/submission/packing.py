@@ -12,7 +12,7 @@ from pathlib import Path
 from cwmb.errors import CwmbError
 from cwmb.harness.files import dumps, storage_error
 from cwmb.harness.provenance import versions
-from cwmb.harness.records import Cell, read_records
+from cwmb.harness.records import Cell, Record, read_records
 from cwmb.harness.run import read_run
 from cwmb.submission.manifest import FORMAT, MANIFEST, FileEntry, Manifest, RunEntry, cell_path
 from cwmb.submission.opening import opened
@@ -90,7 +90,7 @@ def archived(files: Mapping[str, bytes]) -> bytes:
 def _run_files(folder: Path, cells: Sequence[Cell]) -> dict[str, bytes]:
     """What of a run's folder goes into a bundle."""
     records = {record.cell: record for record in read_records(folder)}
-    missing = [c for c in cells if c not in records or records[c].state == "infrastructure"]
+    missing = [c for c in cells if c not in records or _lacks(records[c])]
     if missing or set(records) - set(cells):
         first = missing[0] if missing else min(set(records) - set(cells))
         raise CwmbError(
@@ -108,6 +108,11 @@ def _run_files(folder: Path, cells: Sequence[Cell]) -> dict[str, bytes]:
         raise CwmbError(
             f"{error.filename} cannot be read ({error.strerror}): restore it, or run the cell anew"
         ) from None
+
+
+def _lacks(record: Record) -> bool:
+    """Whether a cell was searched in vain, or has not been planned."""
+    return record.state == "infrastructure" or (record.state == "done" and record.planning is None)
 
 
 def _refuse_secrets(files: Mapping[str, bytes], entry: Entry, folders: Sequence[Path]) -> None:

@@ -17,12 +17,12 @@ from typing import Any
 
 from cwmb.benchmark import trajectories
 from cwmb.benchmark.catalog import environment
-from cwmb.benchmark.descriptions import checksum as description_checksum
+from cwmb.benchmark.suites import told_sha256
 from cwmb.conversion import convert
 from cwmb.errors import CwmbError, InfrastructureError
 from cwmb.harness import provenance
 from cwmb.harness.cores import Cores
-from cwmb.harness.episodes import Episode
+from cwmb.harness.episodes import Episode, episode_count
 from cwmb.harness.planning import planning
 from cwmb.harness.records import Record
 from cwmb.journal import entries as entries_of
@@ -218,7 +218,7 @@ class _Cell:
         if made is None:
             note = f"{record.strategy} is no strategy of this package, and a stranger's is not run"
             return Figure("questions", "not checkable", note=note), None
-        here = prompts.checksum(), description_checksum(record.environment, record.descriptions)
+        here = prompts.checksum(), told_sha256(environment(record.environment), record.descriptions)
         if here != (p.prompts_sha256, p.description_sha256):
             made_with = f"cwmb {p.cwmb} (commit {(p.commit or 'unknown')[:12]})"
             note = f"prompts or descriptions have changed since {made_with}: verify this with that version"
@@ -260,7 +260,8 @@ class _Cell:
 
     def _again(self, name: str, strategy: Callable[[], Any], entries: Entries, plan: bool = True) -> Again | Figure:
         """Run the cell again; a figure if that is not possible since it asks something else."""
-        recorded = self.record.planning.episodes if self.record.planning else 0
+        planned = self.record.planning
+        recorded = planned.episodes + (planned.episodes < (planned.wanted or 0)) if planned else 0
         count = min(recorded, recorded if self.episodes is None else self.episodes) if plan else 0
         folder = self.scratch / self.record.environment / str(self.record.seed) / name
         try:
@@ -312,7 +313,8 @@ class _Cell:
             return
         spec = environment(record.environment)
         recorded = [convert(e["value"], Episode) for e in _kept(ledger, "episode")]
-        yield figures.derived_planning(record.planning, planning(spec, self.run.protocol, recorded))
+        wanted = episode_count(spec, self.run.protocol) if record.program else 0
+        yield figures.derived_planning(record.planning, planning(spec, self.run.protocol, recorded, wanted))
         if record.program:
             now = [convert(e["value"], Episode) for e in _kept(again.entries, "episode")]
             yield figures.episodes(recorded, now, exact=self.exact)
@@ -330,7 +332,7 @@ class _Cell:
         def measured(truth: Transitions) -> tuple[float, float]:
             with self.bench.cores.scoring():
                 drawn = unforeseen(record.seed, spec.id, Purpose.AUDIT, program.source)
-                evaluation, marks = judge.score(program, truth, drawn)
+                evaluation, marks, _ = judge.score(program, truth, drawn)
             return evaluation.accuracy, figures.standard_error(truth, marks, judge.rules)
 
         floor = evaluate(new, persistence(new, trajectories.transitions(spec, "train"), judge.rules), judge.rules)

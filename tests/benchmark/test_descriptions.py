@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import shutil
+from dataclasses import replace
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -15,7 +16,8 @@ import pytest
 from cwmb.benchmark import descriptions
 from cwmb.benchmark.catalog import environment, environment_ids
 from cwmb.benchmark.data import data_path
-from cwmb.benchmark.descriptions import checksum, contract, description, description_sets, facts
+from cwmb.benchmark.descriptions import contract, description, description_sets, facts
+from cwmb.benchmark.suites import told_sha256
 from cwmb.errors import CwmbError
 from cwmb.sandbox.imports import ALLOWED
 from cwmb.worlds import make
@@ -115,9 +117,18 @@ def test_every_fact_stands_in_the_text(name):
     check(facts(name), name)
 
 
+def test_the_contract_of_suites_with_unknowns_has_a_method_that_learns():
+    assert contract(fit=True).startswith(contract())
+    for part in ("def fit(self, observations, actions, rewards, next_observations, terminated)", "16 MiB", "60 s"):
+        assert part in contract(fit=True)
+        assert part not in contract()
+    known = environment("CartPole-v1")
+    assert told_sha256(replace(known, fit=True)) != told_sha256(known)
+
+
 def test_the_contract_states_the_class_and_the_limits():
     text = contract()
-    for part in ("class Environment", "set_state", "step", "numpy", "float64", "64 KiB", "1 GiB", "5 s", "10 m"):
+    for part in ("class Environment", "set_state", "step", "numpy", "float64", "64 KiB", "1 GiB", "5 s", "50 m"):
         assert part in text
 
 
@@ -128,7 +139,7 @@ def test_the_contract_allows_what_the_sandbox_allows():
 
 
 def test_the_checksum_covers_what_a_model_is_told():
-    sums = {checksum(name) for name in IDS}
+    sums = {told_sha256(environment(name)) for name in IDS}
     assert len(sums) == len(IDS)
     assert all(re.fullmatch(r"[0-9a-f]{64}", s) for s in sums)
 

@@ -47,7 +47,7 @@ def test_data_with_another_checksum_replace_nothing_unless_forced(tmp_path: Path
 
 
 def test_what_is_there_is_skipped_in_any_number_of_processes() -> None:
-    before = {path: path.read_bytes() for path in data_path("environments").iterdir()}
+    before = {path: path.read_bytes() for path in data_path("environments").glob("*.toml")}
     reported: list[Collected] = []
     done = collect_all(["CartPole-v1", "CliffWalking-v0"], jobs=2, progress=reported.append)
     assert done == reported

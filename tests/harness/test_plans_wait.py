@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from cwmb.types import Reply
 
 CELLS, SLOW = 18, 2
 
-# Predicts at once, but never gets anywhere when it is planned with.
+# Predicts at once, but a rollout of a hundred steps never ends; no recorded episode is so long.
 HANGS = """
 class Environment:
     def set_state(self, observation):
@@ -27,7 +28,7 @@ class Environment:
 
     def step(self, action):
         self.steps += 1
-        while self.steps > 1:
+        while self.steps == 100:
             pass
         return self.observation, 1.0, False
 """
@@ -148,3 +149,21 @@ def test_plans_wait_for_an_idle_core(cores: Cores) -> None:
             assert not later.wait(0.05)
         thread.join(60)
         assert later.is_set()
+
+
+def test_the_next_episode_of_every_cell_goes_before_later_ones() -> None:
+    cores, taken = Cores(1), list[int]()
+
+    def sit(rank: int) -> None:
+        with cores.seat(rank):
+            taken.append(rank)
+
+    with cores.seat(0):
+        threads = [threading.Thread(target=sit, args=(rank,), daemon=True) for rank in (3, 1, 2, 0)]
+        for thread in threads:
+            thread.start()
+        while len(cores._queue) < len(threads):
+            time.sleep(0.001)
+    for thread in threads:
+        thread.join(60)
+    assert taken == [0, 1, 2, 3]

@@ -74,7 +74,8 @@ def test_where_chance_decides_or_states_are_set_nobody_is_asked(
     sandbox: Sandbox, name: str, protocol_name: str
 ) -> None:
     spec = environment(name)
-    evaluation, _ = Judge.of(sandbox, protocol(protocol_name), spec).score(program(name), transitions(spec, "train"))
+    judge = Judge.of(sandbox, protocol(protocol_name), spec)
+    evaluation = judge.score(program(name), transitions(spec, "train")).evaluation
     assert evaluation.lost is None
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from report_builder import PROVENANCE, a_planning, a_record, a_run, a_score, lost
+from report_builder import PROVENANCE, a_ledger, a_planning, a_record, a_run, a_score, lost
 
 from cwmb.benchmark.catalog import environment_ids
 from cwmb.errors import CwmbError
@@ -292,3 +292,21 @@ def test_cells_that_were_not_planned_are_counted_and_marked(tmp_path):
     [table] = [t for t in json.loads(report([a_run(tmp_path / "a", records)], "json")) if t["name"] == "main"]
     assert any(note.startswith("1 of 2 cells have no planning result") for note in table["notes"])
     assert {"I"} <= {mark for row in table["rows"] for mark in row["marks"]}
+
+
+def test_speeds_come_from_the_timings_of_the_judged_program(tmp_path):
+    fast, slow = a_record("Pendulum-v1"), a_record("Taxi-v3")
+    run = a_run(tmp_path / "a", [fast, slow])
+    judged = {"type": "score", "index": 1, "seconds": 1.0, "reference": 0.5, "steps": 1000, "program": "a" * 64}
+    other = {**judged, "index": 3, "steps": 7, "program": "b" * 64}
+    episode = {"type": "episode", "index": 0, "seconds": 9.0, "reference": 2.0, "steps": 50_000, "at_once": True}
+    for record, lines in ((fast, [judged, other, episode]), (slow, [{**episode, "at_once": False}, "torn"])):
+        a_ledger(run, record, [])
+        timings = run / "cells" / record.environment / "seed-0" / "timings.jsonl"
+        timings.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    [table] = [t for t in json.loads(report([run], "json")) if t["name"].startswith("speed")]
+    taxi, pendulum = table["rows"]
+    assert (pendulum["steps_per_second"], pendulum["planned_per_second"]) == (2000.0, 25_000.0)
+    assert (pendulum["at_once_per_second"], pendulum["reference_seconds"]) == (25_000.0, 2.0)
+    assert (taxi["steps_per_second"], taxi["planned_per_second"], taxi["at_once_per_second"]) == (None, 25_000.0, None)
+    assert "step_many" in terminal([run])

@@ -8,6 +8,7 @@ import pytest
 from cwmb.benchmark.protocols import Limits, PlannerSpec
 from cwmb.errors import CwmbError
 from cwmb.sandbox import Plan, Sandbox
+from cwmb.sandbox.predicting import LEAST_TRANSITIONS
 from cwmb.types import Program, Space
 
 from .worlds import HONEST, QUICK, bounded, box, discrete
@@ -194,7 +195,51 @@ def test_a_timeout_names_the_line(sandbox: Sandbox) -> None:
     (plan,) = plans(sandbox, world("while True: pass"), n=1)
     assert plan.failure is not None
     assert plan.failure.code == "while True: pass"
-    assert "one plan took more than 0.25 s of CPU time" in plan.failure.message
+    assert "a step of the model takes more than 2.5 ms of CPU time on average" in plan.failure.message
+    assert plan.model_steps == 1
+    assert plan.loaded
+
+
+BUSY = world("x = sum(range(60_000)); return self.o, 1.0, False")  # about a millisecond
+
+
+def test_a_step_may_take_its_time_however_many_there_are(sandbox: Sandbox) -> None:
+    """A limit of a plan as a whole would fail programs for the planner's appetite."""
+    many = replace(CEM, parameters={**CEM.parameters, "iterations": 8})
+    limits = replace(QUICK, step_seconds=0.004)
+    (plan,) = plans(sandbox, BUSY, many, actions=bounded(2), limits=limits, n=1)
+    assert plan.failure is None
+    assert plan.model_steps == 4 * 30 * 8
+    assert plan.seconds > limits.step_seconds * LEAST_TRANSITIONS  # so it was the steps that bought the time
+
+
+def test_no_plan_is_longer_than_what_is_granted(sandbox: Sandbox) -> None:
+    with sandbox.planning(BUSY, box(3), discrete(3), MCTS, replace(QUICK, step_seconds=9.0), 0) as session:
+        plan = session.plan(np.zeros(3), granted=0.05)
+        assert (plan.actions, plan.failure, plan.cut) == (None, None, True)
+        assert plan.model_steps > 0
+        assert plan.seconds == 0.05
+        again = session.plan(np.zeros(3))
+        assert (again.cut, again.model_steps, again.seconds) == (True, 0, 0.0)
+
+
+def test_a_program_that_does_not_load_is_told_from_one_that_is_slow(sandbox: Sandbox) -> None:
+    (plan,) = plans(sandbox, Program("class Environment: pass"), n=1)
+    assert not plan.loaded
+    assert plan.failure is not None
+    assert plan.failure.kind == "load_error"
+
+
+def test_steps_that_were_not_taken_buy_no_time(sandbox: Sandbox) -> None:
+    """A program that says in shared memory how far it is may gain the time of as many steps as the planner takes."""
+    forged = world(
+        "views = [o for o in sys.modules['gc'].get_objects() if type(o) is memoryview and o.format == 'Q']\n"
+        "        views[0][0] = 2**64 - 1\n        while True: pass"
+    )
+    (plan,) = plans(sandbox, forged, n=1)
+    assert plan.failure is not None
+    assert plan.failure.kind == "timeout"
+    assert plan.model_steps == 0
 
 
 def tampered_planner(returns: str) -> Program:

@@ -1,6 +1,8 @@
 """What a program sees, what it may return, and what is reported when it fails."""
 
 import textwrap
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 
 from cwmb.benchmark.protocols import Limits
 from cwmb.sandbox import Sandbox
+from cwmb.sandbox.calibration import REFERENCE_SECONDS, SOURCE
 from cwmb.types import BAD_OBSERVATION, BAD_RETURN, NOT_RUN, OK, RAISED, Failure, Predictions, Program, Space
 
 from .worlds import HONEST, QUICK, box, discrete, integers, transitions
@@ -289,7 +292,8 @@ def test_after_a_timeout_what_was_said_before_is_kept(sandbox: Sandbox) -> None:
     assert failure(said).kind == "timeout"
     assert failure(said).transition == 15
     assert failure(said).code in ("while self.o[0] == 15:", "pass")
-    assert "20 transitions took more than 0.25 s of CPU time" in failure(said).message
+    assert "20 transitions have 0.25 s of CPU time, 12.5 ms each: 15 of them ran (75%), " in failure(said).message
+    assert "what did not run counts as wrong" in failure(said).message
 
 
 def test_after_a_crash_what_was_said_before_is_kept(sandbox: Sandbox) -> None:
@@ -377,3 +381,35 @@ def test_a_step_that_raises_does_not_end_a_rollout(sandbox: Sandbox) -> None:
     assert failure(said).transition == 1
     empty = sandbox.roll_out(COUNTING, box(1), discrete(4), transitions(np.zeros((0, 1))), QUICK, 0)
     assert empty.observations.shape == (0, 1)
+
+
+def busy(seconds: float) -> Program:
+    """Computes for so many reference seconds a step."""
+    times = round(400 * seconds / REFERENCE_SECONDS)
+    return Program(SOURCE.replace("range(400)", f"range({times})"))
+
+
+def test_verdicts_do_not_depend_on_how_many_programs_run(sandbox: Sandbox) -> None:
+    """A third of the time allowed is enough, three times as much too much: with eight others beside, too."""
+    data = np.arange(120.0)[:, None]
+    programs = [busy(share * QUICK.step_seconds) for share in (1 / 3, 3.0)]
+
+    def verdicts() -> list[str | None]:
+        kinds = (run(sandbox, program, data).failure for program in programs)
+        return [f.kind if f else None for f in kinds]
+
+    alone = verdicts()
+    assert alone == [None, "timeout"]
+    over = threading.Event()
+
+    def keep_busy() -> None:
+        while not over.is_set():
+            run(sandbox, programs[0], data)
+
+    with ThreadPoolExecutor(8) as others:
+        for _ in range(8):
+            others.submit(keep_busy)
+        try:
+            assert verdicts() == alone
+        finally:
+            over.set()

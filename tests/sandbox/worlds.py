@@ -5,7 +5,7 @@ import numpy as np
 from cwmb.benchmark.protocols import Limits
 from cwmb.types import Program, Space, Transitions
 
-QUICK = Limits(load_seconds=0.25, step_seconds=0.0025, plan_seconds=0.25, memory_bytes=128 << 20)
+QUICK = Limits(load_seconds=0.25, step_seconds=0.0025, memory_bytes=128 << 20)
 
 
 def box(size: int) -> Space:

@@ -276,3 +276,13 @@ def test_on_another_processor_figures_need_not_be_equal_to_the_last_bit() -> Non
     assert episodes(before, before[:1], exact=True).verdict == "confirmed"
     assert episodes(before, [Episode(100.5, 10)], exact=False).verdict == "consistent"
     assert episodes(before, [], exact=True).verdict == "not checkable"
+
+
+def test_episodes_for_which_there_was_no_time_are_no_result() -> None:
+    whole, cut = [Episode(100.0, 10), Episode(90.0, 10)], Episode(3.0, 2, cut=True)
+    assert episodes([*whole, cut], [*whole, replace(cut, steps=7)], exact=True) == Figure(
+        "episodes", "confirmed", 95.0, 95.0, "2 of 2 episodes"
+    )
+    more = episodes([*whole, cut], [*whole, Episode(-50.0, 10)], exact=True)
+    assert (more.verdict, more.note) == ("consistent", "2 of 2 episodes, and there was time for another one")
+    assert episodes([cut], [cut], exact=True).verdict == "not checkable"

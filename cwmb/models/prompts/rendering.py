@@ -18,6 +18,7 @@ _MEANING: dict[FailureKind, str] = {
     "syntax_error": "The program is not valid Python",
     "load_error": "An exception was raised while the program was loaded or Environment() was created",
     "forbidden_import": "The program imports a module that is not allowed",
+    "fit_error": "fit failed, or what it left in the object cannot be handed to another process",
     "exception": "An exception was raised in set_state or step",
     "bad_return": "What step returned is not a tuple (observation, reward, done)",
     "bad_observation": "The observation that step returned has the wrong shape or type",
