@@ -215,7 +215,12 @@ def load_folder(folder: Path, spec: EnvironmentSpec) -> Transitions:
         "truncated": data.truncated,
         "episode": data.episodes,
     }
-    checked = _from_arrays(folder, arrays, *spaces(spec))
+    recorded = _recorded_in(folder)
+    if (
+        recorded is not None and recorded.partition("-v")[0] != spec.id.partition("-v")[0]
+    ):  # versions differ by name alone
+        raise CwmbError(f"data set {folder} was recorded in {recorded!r}: name one of {spec.id}")
+    checked = _from_arrays(folder, arrays, spec)
     return replace(checked, steps=data.steps, determined=data.determined)
 
 
@@ -244,12 +249,21 @@ def load_npz(path: Path, spec: EnvironmentSpec) -> Transitions:
             f"data file {path} cannot be read as an .npz file of plain arrays ({error}); "
             "write it with numpy.savez and without Python objects"
         ) from error
-    return _from_arrays(path, arrays, *spaces(spec))
+    return _from_arrays(path, arrays, spec)
 
 
-def _from_arrays(
-    path: Path, arrays: dict[str, NDArray[Any]], observation_space: Space, action_space: Space
-) -> Transitions:
+def _recorded_in(folder: Path) -> str | None:
+    """The environment that a Minari data set names, None where it names none."""
+    try:
+        named = json.loads(json.loads((folder / "data" / "metadata.json").read_bytes())["env_spec"])["id"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return named if isinstance(named, str) else None
+
+
+def _from_arrays(path: Path, arrays: dict[str, NDArray[Any]], spec: EnvironmentSpec) -> Transitions:
+    observation_space, action_space = spaces(spec)
+
     def column(key: str) -> NDArray[Any]:
         array = arrays[key]
         if array.dtype.kind not in "biuf":
@@ -267,7 +281,7 @@ def _from_arrays(
         array = column(key)
         if array.shape not in {(len(array), space.size), (len(array),) if space.size == 1 else ()}:
             raise CwmbError(
-                f"data file {path}: {key!r} has shape {array.shape}; it must be [{len(array)}, {space.size}]"
+                f"data file {path}: {key!r} has shape {array.shape}; {spec.id} has [{len(array)}, {space.size}]"
             )
         result = array.reshape(len(array), space.size).astype(np.float64)
         inside = (result >= space.low) & (result <= space.high) & (result == np.round(result))

@@ -315,7 +315,7 @@ def test_npz_episodes_may_be_interleaved(tmp_path: Path) -> None:
     [
         ({"rewards": None}, r"no array 'rewards'; it needs obs, .* and has actions"),
         ({"terminated": None}, r"no array 'terminated'"),
-        ({"obs": np.zeros((4, 3))}, r"'obs' has shape \(4, 3\); it must be \[4, 4\]"),
+        ({"obs": np.zeros((4, 3))}, r"'obs' has shape \(4, 3\); CartPole-v1 has \[4, 4\]"),
         ({"obs": np.zeros(4)}, r"'obs' has shape \(4,\)"),
         ({"obs": np.zeros((0, 4))}, "'obs' holds no transition"),
         ({"obs": np.float64(1)}, "'obs' holds no transition"),
