@@ -216,9 +216,7 @@ def load_folder(folder: Path, spec: EnvironmentSpec) -> Transitions:
         "episode": data.episodes,
     }
     recorded = _recorded_in(folder)
-    if (
-        recorded is not None and recorded.partition("-v")[0] != spec.id.partition("-v")[0]
-    ):  # versions differ by name alone
+    if recorded is not None and recorded.split("-v")[0] != spec.id.split("-v")[0]:
         raise CwmbError(f"data set {folder} was recorded in {recorded!r}: name one of {spec.id}")
     checked = _from_arrays(folder, arrays, spec)
     return replace(checked, steps=data.steps, determined=data.determined)
