@@ -71,7 +71,7 @@ class PlanningSession:
         if self._over is not None:
             return self._over
         self._asked.append(np.asarray(observation, dtype=np.float64).tobytes())
-        plan = twice(lambda: self._ask(granted))
+        plan = twice(lambda: self._ask(granted), lambda failure: Plan(None, failure=failure))
         if plan.failure is not None or plan.cut:
             self._over = replace(plan, model_steps=0, failed_steps=0, seconds=0.0)
         return plan
