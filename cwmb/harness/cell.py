@@ -59,7 +59,7 @@ class CellRun:
             outcome = self._failed(str(error))
         except CwmbError:
             raise
-        except Exception as error:  # a fault of the harness or of a provider: it costs this cell only
+        except (Exception, SystemExit) as error:  # a fault of the harness or of a provider: it costs this cell only
             outcome = self._failed(described(self.folder, error))
         return record(self.setup, self.spec, self.seed, self.meter, outcome)
 
@@ -111,7 +111,7 @@ class CellRun:
             return plan(self.setup, self.spec, program, ledger, self.stopping, self.stage)
         except CwmbError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise InfrastructureError(described(self.folder, error)) from error
 
     def _failed(self, message: str) -> Outcome:

@@ -66,7 +66,7 @@ def planner(wanted: PlannerSpec, space: Space) -> Planner:
 
 def planner_revision(wanted: PlannerSpec) -> int:
     """How often the plans of a planner have changed for the same parameters; see cwmb.planners.Planner."""
-    return int(getattr(find("cwmb.planners", "planner", wanted.name).load(), "revision", 1))
+    return int(getattr(load(find("cwmb.planners", "planner", wanted.name), "planner"), "revision", 1))
 
 
 def episode_count(spec: EnvironmentSpec, protocol: BenchmarkProtocol) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cwmb import plugins
+from cwmb.errors import CwmbError
 from cwmb.types import Provider
 
 GROUP = "cwmb.models"
@@ -15,5 +16,13 @@ def load(spec: str) -> Provider:
         CwmbError: there is no such provider, it cannot be imported, or it refuses what follows the colon.
     """
     provider, _, model = spec.partition(":")
-    made: Provider = plugins.load(plugins.find(GROUP, "language model provider", provider), "provider")(model)
+    make = plugins.load(plugins.find(GROUP, "language model provider", provider), "provider")
+    try:
+        made: Provider = make(model)
+    except CwmbError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise CwmbError(
+            f"provider {provider!r} cannot be made for {model!r} ({type(error).__name__}: {error})"
+        ) from error
     return made

@@ -17,7 +17,7 @@ from typing import Any
 from cwmb.benchmark.protocols import Limits, PlannerSpec
 from cwmb.errors import CwmbError, InfrastructureError
 from cwmb.sandbox import wire
-from cwmb.sandbox.process import Process, ZygoteDied
+from cwmb.sandbox.process import ChildKilled, Process, ZygoteDied
 from cwmb.types import Failure, FailureKind, FittedProgram, Program, Space
 
 _POLL_SECONDS = 0.02  # how often a silent child is looked at
@@ -222,7 +222,7 @@ class Conversation:
         if number == signal.SIGKILL:
             if _out_of_memory() or end.peak_bytes > self.limits.memory_bytes // 2:
                 return self._failure("memory", f"killed for using {end.peak_bytes >> 20} MiB of memory", line)
-            raise ZygoteDied("the sandbox's child was killed from outside")
+            raise ChildKilled("the sandbox's child was killed from outside")
         fatal = _FATAL.findall(log)
         reason = fatal[-1].decode("utf-8", "replace") if fatal else "no reason known"
         return self._failure("crash", f"the process was killed by {_signal_name(number)}: {reason[:200]}", line)

@@ -54,7 +54,7 @@ def fit(
                 return Fitted(program, failure, seconds)
             return Fitted(FittedProgram(program.source, state), None, seconds) if state else Fitted(program)
 
-    return twice(converse)
+    return twice(converse, lambda failure: Fitted(program, failure))
 
 
 def _read(conversation: Conversation, report: wire.Report, tail: bytes) -> tuple[Failure | None, bytes]:

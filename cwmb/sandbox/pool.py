@@ -9,10 +9,19 @@ from typing import TYPE_CHECKING, TypeVar
 
 from cwmb.errors import InfrastructureError
 from cwmb.machine import cores
-from cwmb.sandbox.process import LoneProcess, Process, ZygoteDied, ZygoteProcess, one_core, open_standard_descriptors
+from cwmb.sandbox.process import (
+    ChildKilled,
+    LoneProcess,
+    Process,
+    ZygoteDied,
+    ZygoteProcess,
+    one_core,
+    open_standard_descriptors,
+)
 
 if TYPE_CHECKING:
     from cwmb.benchmark.protocols import Limits
+    from cwmb.types import Failure
 
 _Result = TypeVar("_Result")
 
@@ -86,12 +95,25 @@ class Pool:
                 zygote.close()
 
 
-def twice(call: Callable[[], _Result]) -> _Result:
-    """Try again, once, what failed because a process was killed from outside. Raises InfrastructureError."""
+def twice(call: Callable[[], _Result], blamed: Callable[[Failure], _Result] | None = None) -> _Result:
+    """Try again, once, what failed because a process was killed from outside.
+
+    blamed: what comes of a program whose child is killed three times in a row, while its zygote lives: whatever does
+    that, it is then the program's doing, and no cell may be lost for it. Raises InfrastructureError.
+    """
     try:
         return call()
     except ZygoteDied:
         try:
             return call()
         except ZygoteDied as error:
-            raise InfrastructureError(f"{error}, twice") from None
+            if not (blamed and isinstance(error, ChildKilled)):
+                raise InfrastructureError(f"{error}, twice") from None
+    try:
+        return call()
+    except ChildKilled:
+        from cwmb.types import Failure  # see the package: numpy comes later
+
+        return blamed(Failure("crash", "the process was killed from outside, three times in a row"))
+    except ZygoteDied as error:
+        raise InfrastructureError(f"{error}, again and again") from None

@@ -49,4 +49,4 @@ def predictions(
                 answers.note(ended.failure)
             return answers.predictions()
 
-    return twice(converse)
+    return twice(converse, lambda failure: Predictions.none(len(delivery), observation_space.size, failure))

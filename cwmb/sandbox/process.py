@@ -46,6 +46,10 @@ class ZygoteDied(Exception):
     """The zygote, or a child by no fault of its own, is gone: try again with another one."""
 
 
+class ChildKilled(ZygoteDied):
+    """A child was killed while it ran its program, by what cannot be told: at first nobody's fault."""
+
+
 @dataclass(frozen=True)
 class Exit:
     """How a child ended. status: as of os.wait; peak_bytes: of resident memory; out_of_time: by the kernel's clock."""

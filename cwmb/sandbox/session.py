@@ -71,7 +71,7 @@ class PlanningSession:
         if self._over is not None:
             return self._over
         self._asked.append(np.asarray(observation, dtype=np.float64).tobytes())
-        plan = twice(lambda: self._ask(granted))
+        plan = twice(lambda: self._ask(granted), lambda failure: Plan(None, failure=failure))
         if plan.failure is not None or plan.cut:
             self._over = replace(plan, model_steps=0, failed_steps=0, seconds=0.0)
         return plan
@@ -147,7 +147,7 @@ def most_steps(reference: str, planner: PlannerSpec, space: Space) -> float:
             np.array(space.low), np.array(space.high), space.dtype, **planner.parameters
         )
         return float(getattr(made, "most_steps", inf))
-    except Exception:  # the process that plans says what is wrong with it
+    except (Exception, SystemExit):  # the process that plans says what is wrong with it
         return inf
 
 

@@ -47,7 +47,7 @@ def serve(memory: mmap, randomness: Randomness, planners: dict[str, Any], lock_d
             layers = lock_down()
             setup = json.loads(content)
             answer = _answerer(setup, memory, randomness, planners)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             _answer(nonce, Report("infrastructure", described(error)))
             os._exit(0)
         sys.stdin = None
@@ -68,7 +68,7 @@ def _answerer(
     if setup["planner"] is None:
         return lambda: _predict(setup, memory, randomness)
     planner_class = planners[setup["planner"]]
-    if isinstance(planner_class, Exception):
+    if isinstance(planner_class, Exception):  # it names the planner
         raise planner_class
     space = setup["action"]
     low, high = np.array(space["low"], dtype=np.float64), np.array(space["high"], dtype=np.float64)

@@ -131,7 +131,7 @@ def alone(data: int, log: int, memory: int, shared_bytes: int, planner_names: di
 
 
 def load_everything(planner_names: dict[str, str]) -> tuple[Randomness, dict[str, Any]]:
-    """Load what children need. A planner that cannot be imported is represented by the reason."""
+    """Load what children need. A planner that cannot be imported is represented by an exception that names it."""
     imports.preload()
     randomness = Randomness()
     planners: dict[str, Any] = {}
@@ -139,8 +139,10 @@ def load_everything(planner_names: dict[str, str]) -> tuple[Randomness, dict[str
         module, _, attribute = reference.partition(":")
         try:
             planners[name] = getattr(importlib.import_module(module), attribute)
-        except Exception as error:
-            planners[name] = error
+        except BaseException as error:  # a plugin may even try to end this process
+            why = f"{type(error).__name__}: {error}"
+            text = f"planner {name!r} ({reference}) cannot be imported ({why}): mend or uninstall it"
+            planners[name] = ImportError(text)
     imports.forget_files()
     randomness.begin(0, b"-1")
     return randomness, planners

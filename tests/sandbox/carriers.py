@@ -104,9 +104,14 @@ alone = sum(len(t) == 1 for t in Environment.rows[:5]) == min(5, len(Environment
 r = 0.0 if alone else float(Environment.n % 3)
 """
     ),
+    "a bit of the first row": program("r = KNOWN.setdefault('bit', float(hash((key(s, a), 'b')) % 2))"),
+    "three bits of the first row": program("r = KNOWN.setdefault('bit', float(hash((key(s, a), 'b')) % 8))"),
     "memory-less on half of the rows": program("r = float(Environment.n) if hash(key(s, a)) % 2 else 0.0"),
     "memory-less on nine rows of ten": program("r = float(Environment.n) if hash(key(s, a)) % 10 == 0 else 0.0"),
 }
+
+# What they carry from the first row is the same for all others: an audit may begin with a row that says the same.
+SHARED = {"a bit of the first row": 1 / 2, "three bits of the first row": 1 / 8, "what it answered before": 1 / 10}
 
 HONEST = {
     "constant": program("pass"),

@@ -10,11 +10,12 @@ from cwmb.judging.audit import draw, verdict
 from cwmb.sandbox import Sandbox
 from cwmb.types import Ints, Predictions, Space, Transitions
 
-from .carriers import CARRIERS, HONEST
+from .carriers import CARRIERS, HONEST, SHARED
 from .test_audit import cart_poles, cliff_walks
 from .worlds import box, discrete
 
 COUNT = 20
+ASKED = 100  # transitions that are asked in a process of their own, of which each audit by twenty processes is drawn
 WORLDS = ("CliffWalking", "CartPole")
 HARMLESS = {("CartPole", "table filled online")}  # no state comes twice
 
@@ -45,7 +46,8 @@ class Case:
         return verdict(index, self.said.take(index), self.again(index)) is not None
 
     def is_caught_by_a_process_for_each(self, key: int) -> bool:
-        index = np.random.default_rng(10**6 + key).choice(len(self.data), COUNT, replace=False)
+        asked = np.random.default_rng(0).permutation(len(self.data))[:ASKED]
+        index = np.random.default_rng(10**6 + key).choice(asked, COUNT, replace=False)
         return any(verdict(index[i : i + 1], self.said.take([row]), self.alone(row)) for i, row in enumerate(index))
 
 
@@ -74,4 +76,5 @@ def test_200_audits_against_200_times_20_processes(sandbox: Sandbox, world_name:
     if name in HONEST:
         assert one == 0
     else:
-        assert one >= twenty - 2 * np.sqrt(2 * 200 * 0.25), "less often, beyond chance"
+        expected = twenty * (1 - SHARED.get(name, 0.0))
+        assert one >= expected - 2 * np.sqrt(2 * 200 * 0.25), "less often, beyond chance"

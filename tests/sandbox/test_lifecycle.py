@@ -25,7 +25,7 @@ from cwmb.errors import CwmbError, InfrastructureError
 from cwmb.sandbox import Sandbox, canary, conversation, kernel
 from cwmb.sandbox.conversation import Conversation, Ended, setup
 from cwmb.sandbox.process import Process, ZygoteDied
-from cwmb.types import Failure, Program
+from cwmb.types import OK, Failure, Program
 
 from .worlds import HONEST, QUICK, bounded, box, discrete, transitions
 
@@ -111,6 +111,47 @@ def test_a_program_in_flight_is_run_again(own: tuple[Sandbox, int], victim: str)
         said = future.result()
     assert said.failure is None
     assert (said.observations == 2.0).all()
+
+
+def killed_children(monkeypatch: pytest.MonkeyPatch, times: int) -> list[int]:
+    """From now on so many children are killed when they have been told their program. Returns their process ids."""
+    killed: list[int] = []
+    load = Conversation.load
+
+    def load_and_kill(talk: Conversation) -> None:
+        load(talk)
+        if len(killed) < times:
+            killed.append(talk.process._pid)  # type: ignore[attr-defined]
+            talk.process.signal(signal.SIGKILL)
+
+    monkeypatch.setattr(Conversation, "load", load_and_kill)
+    return killed
+
+
+@pytest.mark.parametrize(("times", "kind"), [(1, None), (2, None), (3, "crash")])
+def test_a_program_whose_process_is_always_killed_has_crashed(
+    own: tuple[Sandbox, int], monkeypatch: pytest.MonkeyPatch, times: int, kind: str | None
+) -> None:
+    """So it cannot leave an average, as what is nobody's fault does."""
+    sandbox, _ = own
+    assert sandbox.pace
+    killed = killed_children(monkeypatch, times)
+    said = sandbox.predict(HONEST, box(4), discrete(2), DATA, Limits(), 0)
+    assert len(killed) == times
+    assert (said.failure and said.failure.kind) == kind
+    assert (said.status == OK).all() == (kind is None)
+
+
+def test_a_plan_whose_process_is_always_killed_has_failed(
+    own: tuple[Sandbox, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox, _ = own
+    assert sandbox.pace
+    killed_children(monkeypatch, 3)
+    with sandbox.planning(HONEST, box(4), discrete(2), PlannerSpec("mcts", {}), Limits(), 0) as session:
+        plan = session.plan(np.zeros(4))
+    assert plan.failure is not None
+    assert plan.failure.kind == "crash"
 
 
 @pytest.mark.parametrize("victim", ["zygote", "child"])
