@@ -147,7 +147,7 @@ def most_steps(reference: str, planner: PlannerSpec, space: Space) -> float:
             np.array(space.low), np.array(space.high), space.dtype, **planner.parameters
         )
         return float(getattr(made, "most_steps", inf))
-    except Exception:  # the process that plans says what is wrong with it
+    except (Exception, SystemExit):  # the process that plans says what is wrong with it
         return inf
 
 

@@ -139,8 +139,8 @@ def load_everything(planner_names: dict[str, str]) -> tuple[Randomness, dict[str
         module, _, attribute = reference.partition(":")
         try:
             planners[name] = getattr(importlib.import_module(module), attribute)
-        except Exception as error:
-            planners[name] = error
+        except (Exception, SystemExit) as error:
+            planners[name] = ImportError(f"planner {name!r} ({reference}) cannot be imported ({error!r:.200})")
     imports.forget_files()
     randomness.begin(0, b"-1")
     return randomness, planners
