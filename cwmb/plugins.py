@@ -14,6 +14,7 @@ from cwmb.errors import CwmbError, unknown
 from cwmb.types import Strategy
 
 STRATEGIES = "cwmb.strategies"
+GROUPS = {"strategy": STRATEGIES, "model": "cwmb.models", "planner": "cwmb.planners"}
 
 
 def names(group: str) -> tuple[str, ...]:

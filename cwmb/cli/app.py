@@ -273,6 +273,18 @@ def compare(run_a: Path, run_b: Path, format_: str) -> None:
 
 
 @app.command()
+@click.argument("kind", metavar="strategy|model|planner")
+@click.argument("name", metavar="NAME")
+@click.option("--out", type=FILE, help="The folder to make; cwmb-NAME.")
+def new(kind: str, name: str, out: Path | None) -> None:
+    """Write a package with a strategy, model or planner NAME that runs at once, and its test."""
+    from cwmb.cli.new import write_package
+
+    folder = write_package(kind, name, out)
+    print(f"{folder}: read its README.md, then\n  pip install --no-deps --editable {folder}\n  pytest {folder}")
+
+
+@app.command()
 @environment_names
 @click.option("--force", is_flag=True, help="Collect anew what is there.")
 def collect(envs: tuple[str, ...], force: bool) -> None:

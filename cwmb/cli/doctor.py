@@ -34,7 +34,7 @@ class Finding:
 
 def findings() -> Iterator[Finding]:
     """Everything that is looked at, one after the other. Nothing is changed, and only the endpoint costs a request."""
-    for look in (_machine, _versions, _sandbox, _data, _baselines, _checkout, _endpoint, _disk):
+    for look in (_machine, _versions, _plugins, _sandbox, _data, _baselines, _checkout, _endpoint, _disk):
         try:
             yield from look()
         except CwmbError as error:
@@ -77,6 +77,21 @@ def _versions() -> Iterator[Finding]:
         yield Finding("versions", "wrong", found, f"the dynamics differ: pip install {' '.join(other)}")
     else:
         yield Finding("versions", "fine", f"Python {platform.python_version()}, {found}, numpy {version('numpy')}")
+
+
+def _plugins() -> Iterator[Finding]:
+    """Every strategy, model and planner is imported: one that fails disturbs nothing until it is asked for."""
+    from cwmb.plugins import GROUPS, find, load, names
+
+    count = 0
+    for kind, group in GROUPS.items():
+        for name in names(group):
+            try:
+                load(find(group, kind, name), kind)
+                count += 1
+            except CwmbError as error:
+                yield Finding("plugins", "note", str(error), "the others are not concerned")
+    yield Finding("plugins", "fine", f"{count} strategies, models and planners can be imported")
 
 
 def _sandbox() -> Iterator[Finding]:
