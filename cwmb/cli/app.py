@@ -58,7 +58,7 @@ environment_names = click.argument("envs", metavar="[ENV]...", nargs=-1)
 program_file = click.argument("file", metavar="FILE.py", type=FILE)
 unsafe = click.option("--unsafe-no-sandbox", is_flag=True, help="Run programs without a sandbox.")
 table_format = click.option(
-    "--format", "format_", default="markdown", show_default=True, help="markdown, csv, latex or json."
+    "--format", "format_", default="markdown", show_default=True, help="markdown, csv, latex, html or json."
 )
 description_set = click.option("--descriptions", default="default", show_default=True, help="Which description set.")
 
@@ -178,9 +178,10 @@ def score(
     spec = chosen(suite, worlds).environment(env)
 
     with closing(Sandbox(workers=1, unsafe=unsafe_no_sandbox, planners={})) as sandbox:
-        from cwmb.cli.own_program import score_program  # while the sandbox's interpreter starts
+        from cwmb.cli.own_program import read_program, score_program  # while the sandbox's interpreter starts
 
-        print(score_program(sandbox, spec, file, split, data, protocol, as_json))
+        scored = score_program(sandbox, spec, read_program(file), split, data, protocol)
+        print(json.dumps(scored.plain()) if as_json else scored)
 
 
 @app.command()
@@ -209,9 +210,10 @@ def plan(
     spec = chosen(suite, worlds).environment(env)
 
     with closing(Sandbox(workers=1, unsafe=unsafe_no_sandbox)) as sandbox:
-        from cwmb.cli.own_program import plan_with_program  # while the sandbox's interpreter starts
+        from cwmb.cli.own_program import plan_with_program, read_program  # while the sandbox's interpreter starts
 
-        print(plan_with_program(sandbox, spec, file, protocol, episodes, as_json))
+        planned = plan_with_program(sandbox, spec, read_program(file), protocol, episodes)
+        print(json.dumps(planned.plain()) if as_json else planned)
 
 
 @app.command(name="eval")
