@@ -362,6 +362,15 @@ def show(cell: Path) -> None:
 
 
 @app.command()
+@click.argument("kind", metavar="record|manifest|ledger")
+def schema(kind: str) -> None:
+    """Print the JSON Schema of records, of bundles' manifests or of ledgers' lines."""
+    from cwmb.submission.schemas import schema as made
+
+    print(json.dumps(made(kind), indent=1))
+
+
+@app.command()
 def doctor() -> int:
     """Look whether this machine can run the benchmark, and say what to do where it cannot."""
     from cwmb.cli.doctor import examine
