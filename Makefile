@@ -11,7 +11,7 @@ CWMB      = .venv/bin/cwmb
 comma    := ,
 NAMED     = $(filter-out all,$(subst $(comma), ,$(ENVS)))
 
-.PHONY: eval tables trajectories baselines bench growth sweep programs planners verify test torture test-wheel
+.PHONY: eval tables trajectories baselines bench growth sweep programs planners verify test torture docs test-wheel
 .DEFAULT_GOAL := eval
 
 eval: .venv/installed
@@ -61,6 +61,11 @@ planners: .venv/installed
 growth: .venv/installed-dev
 	@.venv/bin/python -m cwmb.bench.growth
 
+# The site of docs/ into build/site, strictly: no link leads nowhere.
+docs: .venv/installed-docs
+	.venv/bin/mkdocs build --quiet --strict --config-file .mkdocs.yml
+	@echo "build/site/index.html"
+
 test-wheel: .venv/installed-dev
 	tests/wheel.sh
 
@@ -73,3 +78,7 @@ test-wheel: .venv/installed-dev
 	$(PYTHON) -m venv .venv
 	.venv/bin/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch .venv/installed $@
+
+.venv/installed-docs: .venv/installed
+	.venv/bin/pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	@touch $@

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -82,6 +83,35 @@ def strategy(name: str, options: Mapping[str, str]) -> tuple[Callable[[], Strate
         return made  # type: ignore[no-any-return]
 
     return make, plain
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A strategy as a run knows it. make: a fresh one; options: all of them, plain; package: where its code is from."""
+
+    name: str
+    make: Callable[[], Strategy]
+    options: dict[str, Any]
+    package: str
+
+
+def chosen_strategy(named: str | Strategy, asked: Mapping[str, str]) -> Chosen:
+    """A strategy by its name, with options, or one's own dataclass as it stands, which has its options in its fields.
+
+    Raises:
+        CwmbError: see strategy(); or one's own is no dataclass, or has options that are no plain values.
+    """
+    if isinstance(named, str):
+        return Chosen(named, *strategy(named, asked), package(STRATEGIES, named))
+    cls = type(named)
+    where = f"{cls.__module__}:{cls.__qualname__}"
+    if not dataclasses.is_dataclass(named):
+        raise CwmbError(f"strategy {where} is no dataclass: decorate its class with @dataclass(frozen=True)")
+    try:
+        plain = msgspec.to_builtins({f.name: getattr(named, f.name) for f in dataclasses.fields(named)})
+    except TypeError as error:
+        raise CwmbError(f"options of strategy {where}: {error}; they must be plain values") from error
+    return Chosen(cls.__name__, lambda: dataclasses.replace(named), plain, where)
 
 
 def package(group: str, name: str) -> str:

@@ -10,10 +10,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -83,6 +86,28 @@ class Transitions:
         """Whether all parts that count follow from observation and action [N]; at an end the next state does not."""
         rest = self.determined[:, -2:].all(axis=1)
         return np.asarray(rest & (self.terminated | self.determined[:, :-2].all(axis=1)))
+
+    def frame(self) -> pd.DataFrame:
+        """One row per transition: episode, step, observation_0 …, action_0 …, reward, next_observation_0 …,
+        terminated, truncated, and determined (whether all of the outcome follows from observation and action)."""
+        import pandas as pd
+
+        def columns(name: str, rows: Floats) -> dict[str, Floats]:
+            return {f"{name}_{i}": column for i, column in enumerate(rows.T)}
+
+        return pd.DataFrame(
+            {
+                "episode": self.episodes,
+                "step": self.steps,
+                **columns("observation", self.observations),
+                **columns("action", self.actions),
+                "reward": self.rewards,
+                **columns("next_observation", self.next_observations),
+                "terminated": self.terminated,
+                "truncated": self.truncated,
+                "determined": self.wholly_determined,
+            }
+        )
 
     def take(self, index: Any) -> Transitions:
         """The transitions selected by a numpy index (array of ints or bools, or a slice)."""

@@ -13,6 +13,7 @@ import click
 
 from cwmb import __version__
 from cwmb.cli import streams
+from cwmb.cli.sections import Sections, completed, completion_script
 from cwmb.errors import (
     EXIT_CELL_FAILED,
     EXIT_DIFFERENT,
@@ -53,17 +54,53 @@ def amount(name: str, *names: str, **settings: Any) -> Callable[[Command], Comma
 
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-environment_name = click.argument("env", metavar="ENV")
-environment_names = click.argument("envs", metavar="[ENV]...", nargs=-1)
+
+
+@completed
+def some_environment() -> tuple[str, ...]:
+    """Their ids, for the shell."""
+    from cwmb.benchmark.catalog import environment_ids
+
+    return environment_ids()
+
+
+@completed
+def some_suite() -> tuple[str, ...]:
+    """Their names."""
+    from cwmb.benchmark.suites import suite_names
+
+    return suite_names()
+
+
+@completed
+def some_protocol() -> tuple[str, ...]:
+    """Their names."""
+    from cwmb.benchmark.protocols import protocol_names
+
+    return protocol_names()
+
+
+@completed
+def some_strategy() -> tuple[str, ...]:
+    """Their names."""
+    from cwmb.plugins import STRATEGIES, names
+
+    return names(STRATEGIES)
+
+
+environment_name = click.argument("env", metavar="ENV", shell_complete=some_environment)
+environment_names = click.argument("envs", metavar="[ENV]...", nargs=-1, shell_complete=some_environment)
 program_file = click.argument("file", metavar="FILE.py", type=FILE)
 unsafe = click.option("--unsafe-no-sandbox", is_flag=True, help="Run programs without a sandbox.")
 table_format = click.option(
-    "--format", "format_", default="markdown", show_default=True, help="markdown, csv, latex or json."
+    "--format", "format_", default="markdown", show_default=True, help="markdown, csv, latex, html or json."
 )
 description_set = click.option("--descriptions", default="default", show_default=True, help="Which description set.")
 
 
-suite_name = click.option("--suite", default="cwmb18", show_default=True, help="Which suite of environments.")
+suite_name = click.option(
+    "--suite", default="cwmb18", show_default=True, help="Which suite of environments.", shell_complete=some_suite
+)
 worlds_folder = click.option(
     "--worlds", type=FILE, help="A folder that 'cwmb worlds' made, instead of the shipped worlds."
 )
@@ -71,7 +108,9 @@ worlds_folder = click.option(
 
 def protocol_name(default: str) -> Callable[[Command], Command]:
     """The option that names a protocol."""
-    return click.option("--protocol", default=default, show_default=True, help="A protocol of harness/.")
+    return click.option(
+        "--protocol", default=default, show_default=True, help="A protocol of harness/.", shell_complete=some_protocol
+    )
 
 
 def main() -> NoReturn:
@@ -100,7 +139,8 @@ def _fail(message: str, code: int) -> NoReturn:
     sys.exit(code)
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Sections, invoke_without_command=True)
+@click.version_option(__version__, prog_name="cwmb", message="%(prog)s %(version)s")
 @click.pass_context
 def app(context: click.Context) -> int:
     """The Code World Models Benchmark."""
@@ -110,6 +150,7 @@ def app(context: click.Context) -> int:
     return 0
 
 
+@app.within("The benchmark itself")
 @app.command(name="list")
 @click.argument("what", metavar="environments|suites|descriptions|strategies|models|planners|protocols")
 @as_json
@@ -136,6 +177,7 @@ def list_(what: str, as_json: bool) -> None:
     print(json.dumps(found) if as_json else "\n".join(found))
 
 
+@app.within("Your own program")
 @app.command()
 @environment_name
 @description_set
@@ -150,6 +192,7 @@ def describe(env: str, descriptions: str, suite: str, worlds: Path | None) -> No
     print(f"{told(spec, descriptions).rstrip()}\n\n{contract(spec.fit).rstrip()}")
 
 
+@app.within("Your own program")
 @app.command()
 @environment_name
 @program_file
@@ -178,11 +221,13 @@ def score(
     spec = chosen(suite, worlds).environment(env)
 
     with closing(Sandbox(workers=1, unsafe=unsafe_no_sandbox, planners={})) as sandbox:
-        from cwmb.cli.own_program import score_program  # while the sandbox's interpreter starts
+        from cwmb.cli.own_program import read_program, score_program  # while the sandbox's interpreter starts
 
-        print(score_program(sandbox, spec, file, split, data, protocol, as_json))
+        scored = score_program(sandbox, spec, read_program(file), split, data, protocol)
+        print(json.dumps(scored.plain()) if as_json else scored)
 
 
+@app.within("Your own program")
 @app.command()
 @environment_name
 @program_file
@@ -209,15 +254,23 @@ def plan(
     spec = chosen(suite, worlds).environment(env)
 
     with closing(Sandbox(workers=1, unsafe=unsafe_no_sandbox)) as sandbox:
-        from cwmb.cli.own_program import plan_with_program  # while the sandbox's interpreter starts
+        from cwmb.cli.own_program import plan_with_program, read_program  # while the sandbox's interpreter starts
 
-        print(plan_with_program(sandbox, spec, file, protocol, episodes, as_json))
+        planned = plan_with_program(sandbox, spec, read_program(file), protocol, episodes)
+        print(json.dumps(planned.plain()) if as_json else planned)
 
 
+@app.within("Running strategies")
 @app.command(name="eval")
-@click.option("--strategy", required=True, help="cwmb list strategies")
+@click.option("--strategy", required=True, help="cwmb list strategies", shell_complete=some_strategy)
 @click.option("--model", required=True, help="provider:name, such as openai:gpt-5; cwmb list models")
-@click.option("--envs", default="all", show_default=True, help="Environments, separated by commas, or all.")
+@click.option(
+    "--envs",
+    default="all",
+    show_default=True,
+    help="Environments, separated by commas, or all.",
+    shell_complete=some_environment,
+)
 @count("--budget", "calls", help="LLM calls of one search (the protocol's unless said).")
 @count("--max-tokens", "tokens", help="Tokens that one search may spend.")
 @amount("--max-dollars", "dollars", help="Dollars that one search may spend.")
@@ -247,6 +300,7 @@ def eval_(**asked: Any) -> int:
     return EXIT_CELL_FAILED if "failed" in states else 0
 
 
+@app.within("Running strategies")
 @app.command()
 @click.argument("runs", metavar="[DIR]...", nargs=-1, type=FILE)
 @table_format
@@ -258,6 +312,7 @@ def tables(runs: tuple[Path, ...], format_: str, published: bool) -> None:
     print(report(runs, format_, published))
 
 
+@app.within("Running strategies")
 @app.command()
 @click.argument("run_a", metavar="RUN_A", type=FILE)
 @click.argument("run_b", metavar="RUN_B", type=FILE)
@@ -272,6 +327,7 @@ def compare(run_a: Path, run_b: Path, format_: str) -> None:
     print(render(compared(run_a, run_b), format_))
 
 
+@app.within("The benchmark itself")
 @app.command()
 @click.argument("kind", metavar="strategy|model|planner")
 @click.argument("name", metavar="NAME")
@@ -294,6 +350,7 @@ def collect(envs: tuple[str, ...], force: bool) -> None:
     collect_trajectories(envs, force)
 
 
+@app.within("The benchmark itself")
 @app.command()
 @environment_names
 @click.option("--suite", required=True, help="Which suite; cwmb list suites.")
@@ -309,12 +366,14 @@ def worlds(envs: tuple[str, ...], suite: str, seed: int, out: Path, protocol: st
     draw_worlds(envs, suite, seed, out, None if bare else protocol, jobs)
 
 
+@app.within("This installation")
 @app.command()
 def version() -> None:
     """Print the version."""
     print(__version__)
 
 
+@app.within("The benchmark itself")
 @app.command()
 @environment_names
 @protocol_name("quick")
@@ -333,6 +392,7 @@ def baselines(envs: tuple[str, ...], protocol: str, suite: str, worlds: Path | N
     print(show_baselines(protocol, format_, which))
 
 
+@app.within("The leaderboard")
 @app.command()
 @click.argument("runs", metavar="RUN...", nargs=-1, type=FILE, required=True)
 @click.option("--name", required=True, help="Of the entry, as it is to stand on the board.")
@@ -349,6 +409,7 @@ def submit(runs: tuple[Path, ...], out: Path, **said: Any) -> None:
     submit_runs(runs, out, **said)
 
 
+@app.within("The leaderboard")
 @app.command()
 @click.argument("bundle", type=FILE)
 @count("--episodes", help="Plan at most so many of each cell (all unless said).")
@@ -362,6 +423,7 @@ def verify(bundle: Path, episodes: int | None, cells: int | None, seed: int | No
     return EXIT_DIFFERENT if verify_bundle(bundle, episodes, cells, seed, as_json) == "different" else 0
 
 
+@app.within("Running strategies")
 @app.command()
 @click.argument("cell", type=FILE)
 def show(cell: Path) -> None:
@@ -371,6 +433,55 @@ def show(cell: Path) -> None:
     print(show_cell(cell))
 
 
+@app.within("The benchmark itself")
+@app.command()
+@click.argument("kind", metavar="record|manifest|ledger")
+def schema(kind: str) -> None:
+    """Print the JSON Schema of records, of bundles' manifests or of ledgers' lines."""
+    from cwmb.submission.schemas import schema as made
+
+    print(json.dumps(made(kind), indent=1))
+
+
+@app.within("The benchmark itself")
+@app.group()
+def export() -> None:
+    """Write data and results in the formats of others: hf, eee."""
+
+
+@export.command(name="hf")
+@click.argument("folder", metavar="DIR", type=FILE)
+@click.argument("runs", metavar="[RUN]...", nargs=-1, type=FILE)
+@click.option("--owner", default="cwmb", show_default=True, help="The namespace that the data sets will be in.")
+def export_hf(folder: Path, runs: tuple[Path, ...], owner: str) -> None:
+    """Write Hugging Face data sets below DIR: transitions, descriptions, and results with the records of RUNs."""
+    from cwmb.export.hugging_face import export as write
+
+    write(folder, runs, owner)
+
+
+@export.command(name="eee")
+@click.argument("runs", metavar="RUN...", nargs=-1, type=FILE, required=True)
+@click.option(
+    "--out", "folder", default="every_eval_ever", show_default=True, type=FILE, help="The folder to write to."
+)
+def export_eee(runs: tuple[Path, ...], folder: Path) -> None:
+    """Write the results of RUNs as records of Every Eval Ever 0.3."""
+    from cwmb.export.every_eval import export as write
+
+    for path in write(runs, folder):
+        print(path)
+
+
+@app.within("This installation")
+@app.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print what a shell needs for completing cwmb's commands, options and names: eval "$(cwmb completion bash)"."""
+    print(completion_script(app, shell))
+
+
+@app.within("This installation")
 @app.command()
 def doctor() -> int:
     """Look whether this machine can run the benchmark, and say what to do where it cannot."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event
+from threading import Event, current_thread, main_thread
 
 from rich.console import Console
 
@@ -20,15 +20,15 @@ from cwmb.errors import EXIT_INTERRUPTED, InfrastructureError
 from cwmb.harness.records import Record
 from cwmb.sandbox import Sandbox
 from cwmb.text import line
-from cwmb.types import SPLITS
+from cwmb.types import SPLITS, Provider, Strategy
 
 
 @dataclass(frozen=True)
 class Wanted:
     """What ``cwmb eval`` is asked for: its options; None is the protocol's own."""
 
-    strategy: str
-    model: str
+    strategy: str | Strategy  # one of one's own is taken with the options that it has
+    model: str | Provider
     envs: str
     protocol: str
     descriptions: str
@@ -53,6 +53,23 @@ class Wanted:
 
 def evaluate(asked: Wanted) -> set[str]:
     """Run a strategy over environments and print the tables; returns the states of the cells."""
+    from cwmb.report import terminal
+
+    console = Console(stderr=True)
+    folder, records = complete(asked, console)
+    print(terminal([folder]))
+    _say_what_failed(console, records)
+    console.print(f"\nRecords, programs and ledgers: {folder}", highlight=False, soft_wrap=True)
+    return {r.state for r in records}
+
+
+def complete(asked: Wanted, console: Console) -> tuple[Path, list[Record]]:
+    """Run a strategy over environments, showing how far it is; returns the run's folder and its records.
+
+    Raises:
+        KeyboardInterrupt: it was stopped; the same call goes on.
+        CwmbError: something asked for does not exist, or the run cannot go on.
+    """
     from cwmb import models
     from cwmb.cli.progress import RunProgress
     from cwmb.harness.executors import find
@@ -61,20 +78,19 @@ def evaluate(asked: Wanted) -> set[str]:
     from cwmb.harness.run import Configuration, Extent, open_run
     from cwmb.harness.setup import Assignment
     from cwmb.models.openai.pace import Rate
-    from cwmb.plugins import STRATEGIES, options, package, strategy
-    from cwmb.report import terminal
+    from cwmb.plugins import chosen_strategy, options
 
     rules_of, worlds = protocol(asked.protocol), chosen(asked.suite, asked.worlds)
     executing = find(asked.executor, asked.address)
     rate = Rate(asked.requests_per_minute, asked.tokens_per_minute)
-    made, plain = strategy(asked.strategy, options(asked.options))
-    provider = models.load(asked.model)
+    strategy = chosen_strategy(asked.strategy, options(asked.options))
+    provider = models.load(asked.model) if isinstance(asked.model, str) else asked.model
     budget = Budget(asked.calls or rules_of.calls, asked.tokens, asked.dollars, asked.seconds)
     extent = Extent(sorted(chosen_environments(asked.envs, worlds)), asked.seeds or rules_of.seeds)
     _check_data([worlds.environment(name) for name in extent.environments], asked.descriptions)
     configuration = Configuration(
-        strategy=asked.strategy,
-        options=plain,
+        strategy=strategy.name,
+        options=strategy.options,
         model=provider.name,
         protocol=asked.protocol,
         protocol_sha256=rules_of.checksum,
@@ -86,17 +102,16 @@ def evaluate(asked: Wanted) -> set[str]:
     )
     folder = asked.out or Path("runs") / configuration.folder_name
     assignment = Assignment(
-        strategy_name=asked.strategy,
-        strategy=made,
-        options=plain,
-        strategy_package=package(STRATEGIES, asked.strategy),
-        model_name=asked.model,
+        strategy_name=strategy.name,
+        strategy=strategy.make,
+        options=strategy.options,
+        strategy_package=strategy.package,
+        model_name=asked.model if isinstance(asked.model, str) else provider.name,
         protocol=rules_of.with_answers_of(asked.max_new_tokens),
         budget=budget,
         descriptions=asked.descriptions,
         worlds=worlds,
     )
-    console = Console(stderr=True)
     with open_run(folder, configuration, extent) as run, _stop_on_interrupt(console, folder) as stop:
         before = [r for r in run.finished().values() if r.state == "done"]
         done = len(before), sum(r.planning is not None for r in before)
@@ -116,10 +131,7 @@ def evaluate(asked: Wanted) -> set[str]:
             raise InfrastructureError(
                 f"{error}. Once that is put right, the same command goes on in {folder}"
             ) from error
-    print(terminal([folder]))
-    _say_what_failed(console, records)
-    console.print(f"\nRecords, programs and ledgers: {folder}", highlight=False, soft_wrap=True)
-    return {r.state for r in records}
+    return folder, records
 
 
 def chosen_environments(names: str, worlds: Worlds = ORIGINALS) -> set[str]:
@@ -172,7 +184,8 @@ def _stop_on_interrupt(console: Console, folder: Path) -> Iterator[Event]:
             soft_wrap=True,
         )
 
-    previous = {number: signal.signal(number, handle) for number in signals}
+    here = current_thread() is main_thread()  # only there signals are handled
+    previous = {number: signal.signal(number, handle) for number in signals if here}
     try:
         yield stop
     finally:

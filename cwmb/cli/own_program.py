@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,14 +16,14 @@ from cwmb.benchmark.catalog import EnvironmentSpec
 from cwmb.benchmark.protocols import protocol
 from cwmb.errors import CwmbError, unknown
 from cwmb.harness.cores import Cores
-from cwmb.harness.records import score
+from cwmb.harness.records import Planning, Score, score
 from cwmb.judging.bounds import bounds
 from cwmb.judging.horizon import program_horizon, recorded_trajectories
 from cwmb.judging.judge import Judge
 from cwmb.machine import cores
 from cwmb.sandbox import Sandbox
 from cwmb.seeds import Purpose, generator, unforeseen
-from cwmb.text import line
+from cwmb.text import in_html, line
 from cwmb.types import SPLITS, Evaluation, Failure, Mistake, Program, Space, Split, Transitions
 from cwmb.worlds import make
 
@@ -45,12 +45,67 @@ def read_program(file: Path) -> Program:
     return Program(source)
 
 
+@dataclass(frozen=True)
+class ProgramScore:
+    """How well a program predicts recorded transitions of an environment; as text, what ``cwmb score`` prints.
+
+    score: beside what is trivial and attainable, with the open-loop horizon; evaluation: the same with the mistakes
+    drawn; seconds, fit_seconds: reference seconds that the program computed, and that it learned for.
+    """
+
+    spec: EnvironmentSpec
+    score: Score
+    evaluation: Evaluation
+    seconds: float
+    fit_seconds: float
+    observation_space: Space
+    action_space: Space
+
+    @property
+    def accuracy(self) -> float:
+        """The benchmark's score, from 0 to 1."""
+        return self.score.accuracy
+
+    @property
+    def skill(self) -> float | None:
+        """(accuracy - floor) / (ceiling - floor); None where these lie too close together or are not known."""
+        return self.score.skill
+
+    @property
+    def failure(self) -> Failure | None:
+        """The first thing that went wrong, fatal or not."""
+        return self.score.failure
+
+    @property
+    def mistakes(self) -> tuple[Mistake, ...]:
+        """Wrong transitions, at most three."""
+        return self.evaluation.mistakes
+
+    def __str__(self) -> str:
+        return "\n".join(_score_lines(self))
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{in_html(str(self))}</pre>"
+
+    def plain(self) -> dict[str, Any]:
+        """What ``cwmb score --json`` prints."""
+        fields = (
+            *("accuracy", "state", "reward", "done", "exact", "determined", "precision", "lost", "ran"),
+            *("floor", "ceiling", "skill", "n"),
+        )
+        found = {name: getattr(self.score, name) for name in fields}
+        if self.score.horizon is not None:
+            found["horizon"] = {"steps": self.score.horizon.steps, "length": self.score.horizon.length}
+        found["reference_seconds"] = round(self.seconds, 6)
+        found["fit_seconds"] = round(self.fit_seconds, 6)
+        return {**found, "failure": _brief(self.failure)}
+
+
 def score_program(
-    sandbox: Sandbox, spec: EnvironmentSpec, file: Path, split: str, data: str | None, protocol_name: str, as_json: bool
-) -> str:
-    """Score a program on recorded transitions; returns what is printed."""
+    sandbox: Sandbox, spec: EnvironmentSpec, program: Program, split: str, data: str | None, protocol_name: str
+) -> ProgramScore:
+    """Score a program on recorded transitions: of a split, or of a file of one's own."""
     rules_of = protocol(protocol_name)
-    program = read_program(file)
     truth, train, checksum = _data(spec, split, data)
     lent = Cores(cores())
     judge = Judge.of(sandbox, rules_of, spec, lent.share)
@@ -65,19 +120,8 @@ def score_program(
         fit = judge.fitted(program).seconds
         known = bounds(spec, judge, partial(make, spec), truth, train, checksum)
         rolled = program_horizon(judge, program, recorded_trajectories(truth, train))
-    result = score(evaluation, known.floor, known.ceiling, horizon=rolled)
-    if as_json:
-        fields = (
-            *("accuracy", "state", "reward", "done", "exact", "determined", "precision", "lost", "ran"),
-            *("floor", "ceiling", "skill", "n"),
-        )
-        failure = _brief(evaluation.failure)
-        found = {name: getattr(result, name) for name in fields}
-        found["horizon"] = {"steps": rolled.steps, "length": rolled.length}
-        found["reference_seconds"] = round(seconds, 6)
-        found["fit_seconds"] = round(fit, 6)
-        return json.dumps({**found, "failure": failure})
-    return "\n".join(_score_lines(spec, result, evaluation, seconds, fit, judge.observation_space, judge.action_space))
+    found = score(evaluation, known.floor, known.ceiling, horizon=rolled)
+    return ProgramScore(spec, found, evaluation, seconds, fit, judge.observation_space, judge.action_space)
 
 
 def _brief(failure: Failure | None) -> dict[str, str] | None:
@@ -97,15 +141,9 @@ def _data(spec: EnvironmentSpec, split: str, data: str | None) -> tuple[Transiti
     return truth, truth, ""
 
 
-def _score_lines(
-    spec: EnvironmentSpec,
-    result: Any,
-    evaluation: Evaluation,
-    seconds: float,
-    fit: float,
-    observations: Space,
-    actions: Space,
-) -> Iterator[str]:
+def _score_lines(scored: ProgramScore) -> Iterator[str]:
+    spec, result, evaluation = scored.spec, scored.score, scored.evaluation
+    seconds, fit = scored.seconds, scored.fit_seconds
     skill = "–" if result.skill is None else f"{result.skill:.4f}"
     yield f"{spec.id}: accuracy {result.accuracy:.4f} on {result.n} transitions"
     yield f"  skill    {skill}   (floor {result.floor:.4f}, ceiling {result.ceiling:.4f})"
@@ -132,7 +170,7 @@ def _score_lines(
         yield f"  failure  {failure.kind}: {line(failure.message + where)}"
     for mistake in evaluation.mistakes:
         yield ""
-        yield from _mistake_lines(mistake, observations, actions)
+        yield from _mistake_lines(mistake, scored.observation_space, scored.action_space)
 
 
 def _speed(steps: int, seconds: float) -> str:
@@ -167,16 +205,55 @@ def _value(value: Any) -> str:
     return repr(value)
 
 
+@dataclass(frozen=True)
+class ProgramPlan:
+    """What a planner achieves with a program in the real environment; as text, what ``cwmb plan`` prints.
+
+    reference_seconds: that planning took.
+    """
+
+    spec: EnvironmentSpec
+    planning: Planning
+    reference_seconds: float
+
+    @property
+    def return_mean(self) -> float:
+        """Mean return of the episodes."""
+        return self.planning.return_mean
+
+    @property
+    def normalised_return(self) -> float | None:
+        """0 is the random policy's, 1 the same planner's on the true environment; None where these are too close."""
+        return self.planning.normalised_return
+
+    @property
+    def failure(self) -> Failure | None:
+        """What went wrong in the first episode where something did."""
+        return self.planning.failure
+
+    def __str__(self) -> str:
+        return "\n".join(_plan_lines(self))
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{in_html(str(self))}</pre>"
+
+    def plain(self) -> dict[str, Any]:
+        """What ``cwmb plan --json`` prints."""
+        fields = ("return_mean", "return_sem", "normalised_return", "normalised_sem", "episodes", "wanted")
+        counts = ("random_actions", "model_steps", "step_many")
+        found = {name: getattr(self.planning, name) for name in (*fields, *counts)}
+        return {**found, "reference_seconds": round(self.reference_seconds, 3), "failure": _brief(self.failure)}
+
+
 def plan_with_program(
-    sandbox: Sandbox, spec: EnvironmentSpec, file: Path, protocol_name: str, episodes: int | None, as_json: bool
-) -> str:
-    """Plan with a program in the real environment; returns what is printed."""
+    sandbox: Sandbox, spec: EnvironmentSpec, program: Program, protocol_name: str, episodes: int | None
+) -> ProgramPlan:
+    """Plan with a program in the real environment, showing how far it is. episodes: the protocol's unless said."""
     from cwmb.cli.progress import PlanProgress
     from cwmb.harness.episodes import episode_count, length
     from cwmb.harness.planning import Allowance, plan_episodes, planning
 
     rules_of = protocol(protocol_name)
-    program = read_program(file)
     count = episodes or episode_count(spec, rules_of)
     allowance = Allowance(rules_of.limits.planning_seconds)
     with PlanProgress(Console(stderr=True), count, length(spec, rules_of)) as progress:
@@ -190,28 +267,24 @@ def plan_with_program(
             watch=progress.steps,
             done=progress.done,
         )
-    result = planning(spec, rules_of, planned, count)
-    if as_json:
-        fields = ("return_mean", "return_sem", "normalised_return", "normalised_sem", "episodes", "wanted")
-        counts = ("random_actions", "model_steps", "step_many")
-        found = {name: getattr(result, name) for name in (*fields, *counts)}
-        found["reference_seconds"] = round(allowance.all_spent, 3)
-        return json.dumps({**found, "failure": _brief(result.failure)})
+    return ProgramPlan(spec, planning(spec, rules_of, planned, count), allowance.all_spent)
+
+
+def _plan_lines(plan: ProgramPlan) -> Iterator[str]:
+    result, count = plan.planning, plan.planning.wanted or plan.planning.episodes
     normalised = (
         "– (the oracle does not clearly beat the random policy here, or was not measured)"
         if result.normalised_return is None
         else f"{result.normalised_return:.3f} ± {result.normalised_sem:.3f}"
     )
     of = f" of {count}, for which there was time" if result.episodes < count else ""
-    lines = [
-        f"{spec.id}: return {result.return_mean:.3f} ± {result.return_sem:.3f} over {result.episodes} episodes{of}",
-        f"  normalised   {normalised}",
-        f"  model steps  {result.model_steps:,} ({result.failed_steps:,} failed)",
-        f"  speed        {_speed(result.model_steps, allowance.all_spent)}",
-        f"  random       {result.random_actions} actions of {result.steps}",
-    ]
+    mean = f"{result.return_mean:.3f} ± {result.return_sem:.3f}"
+    yield f"{plan.spec.id}: return {mean} over {result.episodes} episodes{of}"
+    yield f"  normalised   {normalised}"
+    yield f"  model steps  {result.model_steps:,} ({result.failed_steps:,} failed)"
+    yield f"  speed        {_speed(result.model_steps, plan.reference_seconds)}"
+    yield f"  random       {result.random_actions} actions of {result.steps}"
     if result.step_many is not None:
-        lines.append(f"  step_many    {result.step_many}")
+        yield f"  step_many    {result.step_many}"
     if result.failure is not None:
-        lines.append(f"  failure      {result.failure.kind}: {line(result.failure.message)}")
-    return "\n".join(lines)
+        yield f"  failure      {result.failure.kind}: {line(result.failure.message)}"

@@ -167,7 +167,8 @@ class PlanProgress:
 
 
 def _is_live(console: Console) -> bool:
-    return console.is_terminal and not console.is_dumb_terminal and console.file.isatty()
+    """Whether somebody watches: on a terminal, or in a notebook."""
+    return console.is_jupyter or (console.is_terminal and not console.is_dumb_terminal and console.file.isatty())
 
 
 class _Row:

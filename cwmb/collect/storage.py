@@ -17,6 +17,7 @@ import cwmb
 from cwmb.benchmark.catalog import EnvironmentSpec
 from cwmb.collect.recording import Recording
 from cwmb.types import Floats, Space, Transitions
+from cwmb.worlds.base import gymnasium_space
 from cwmb.worlds.simulator import Simulator
 
 COMPRESS_ABOVE = 1024  # bytes; below, a compressed block would be larger than its contents
@@ -32,8 +33,8 @@ def write(root: Path, name: str, spec: EnvironmentSpec, simulator: Simulator, re
     environment: Any = gymnasium.Env()  # what Minari asks of one: spaces and a specification
     environment.spec = copy.deepcopy(gymnasium.spec(spec.gymnasium_id))
     environment.spec.kwargs.update(spec.kwargs)
-    environment.observation_space = _gymnasium_space(simulator.observation_space)
-    environment.action_space = _gymnasium_space(simulator.action_space)
+    environment.observation_space = gymnasium_space(simulator.observation_space)
+    environment.action_space = gymnasium_space(simulator.action_space)
     buffers = [
         EpisodeBuffer(
             id=index,
@@ -112,18 +113,6 @@ def _stored(rows: Floats, space: Space) -> Any:
     if space.kind == "discrete":
         return typed[:, 0]
     return tuple(typed.T) if space.kind == "tuple" else typed
-
-
-def _gymnasium_space(space: Space) -> Any:
-    from gymnasium import spaces
-
-    if space.kind == "box":
-        dtype = np.dtype(space.dtype)
-        return spaces.Box(np.array(space.low, dtype), np.array(space.high, dtype), dtype=dtype.type)
-    parts = [
-        spaces.Discrete(int(high - low) + 1, start=int(low)) for low, high in zip(space.low, space.high, strict=True)
-    ]
-    return parts[0] if space.kind == "discrete" else spaces.Tuple(parts)
 
 
 @contextmanager

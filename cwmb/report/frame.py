@@ -55,6 +55,7 @@ FLAGS = {
 WHOLE = {"seed": "from 0", "budget": "LLM calls that the row tells about", "run_budget": "LLM calls that were allowed"}
 # The score is measured on the split that the protocol reports: test, but train under protocol paper.
 NUMBERS = {
+    "world_seed": "of the suite's drawn worlds; missing in cwmb18",
     "accuracy": "the score",
     "train_accuracy": "the same on the training transitions",
     "state_part": "share of right observation elements",
@@ -261,6 +262,7 @@ def _common(run: Run, record: Record) -> dict[str, Any]:
         "protocol_sha256": p.protocol_sha256,
         "descriptions": record.descriptions,
         "suite": record.suite,
+        "world_seed": record.world_seed,
         "state": record.state,
         "stop": record.stop,
         "limit": record.limit,

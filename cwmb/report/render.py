@@ -1,4 +1,4 @@
-"""Tables as Markdown, plain text, CSV, LaTeX and JSON."""
+"""Tables as Markdown, plain text, CSV, LaTeX, HTML and JSON."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from cwmb.errors import unknown
 from cwmb.report.table import Column, Estimate, Table, Value
-from cwmb.text import in_csv, in_markdown, line
+from cwmb.text import in_csv, in_html, in_markdown, line
 
 MISSING = "–"
 WIDTH = 120
@@ -89,6 +89,20 @@ def to_json(tables: Sequence[Table]) -> str:
     return json.dumps(content, indent=1, allow_nan=False)  # in ASCII: nothing that a terminal obeys
 
 
+def html(tables: Sequence[Table]) -> str:
+    """For notebooks and web pages: each table under its caption and above its notes; what a cell holds is only text."""
+    from tabulate import tabulate
+
+    blocks = []
+    for table in tables:
+        head, *rows = [list(map(line, row)) for row in _cells(table)]
+        align = ["right" if right else "left" for right in _numeric(table)]
+        body: str = tabulate(rows, head, "html", disable_numparse=True, colalign=align if rows else None)
+        notes = "".join(f"\n<p>{in_html(note)}</p>" for note in table.notes)
+        blocks.append(f"<p>{in_html(table.caption)}</p>\n{body}{notes}")
+    return "\n\n".join(blocks)
+
+
 def latex(tables: Sequence[Table]) -> str:
     r"""``table`` environments with booktabs rules; a preamble needs ``\usepackage{booktabs}`` and nothing else."""
     return "\n\n".join(_latex(table) for table in tables)
@@ -98,6 +112,7 @@ FORMATS: dict[str, Callable[[Sequence[Table]], str]] = {
     "markdown": markdown,
     "csv": to_csv,
     "latex": latex,
+    "html": html,
     "json": to_json,
 }
 

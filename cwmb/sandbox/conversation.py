@@ -236,11 +236,16 @@ def setup(
     *,
     fit: bool = False,
     fitted: bool = False,
+    reseed: bool = True,
 ) -> dict[str, Any]:
-    """What a child has to know besides its program. fit: whether it is to learn; fitted: whether that has learned."""
+    """What a child has to know besides its program. fit: whether it is to learn; fitted: whether that has learned.
+
+    reseed: whether its generators begin anew with every transition, or only once, when it is loaded.
+    """
     return {
         "fit": fit,
         "fitted": fitted,
+        "reseed": reseed,
         "seed": int(seed),
         "observation": {"kind": observation_space.kind, "size": observation_space.size},
         "action": {

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cwmb.sandbox.delivery import Delivery
     from cwmb.sandbox.parts import Share
     from cwmb.sandbox.session import PlanningSession
+    from cwmb.sandbox.stepping import SteppingSession
     from cwmb.types import Fitted, Ints, Predictions, Program, Space, Transitions
 
 
@@ -274,3 +275,28 @@ class Sandbox:
 
             most = most_steps(self._planners[planner.name], planner, action_space)
             yield PlanningSession(start, action_space, limits, most)
+
+    @contextlib.contextmanager
+    def stepping(
+        self, program: Program, observation_space: Space, action_space: Space, limits: Limits, seed: int
+    ) -> Iterator[SteppingSession]:
+        """A program that is stepped from outside, one step a question, in one process.
+
+        seed: of all that it draws in this session.
+
+        Raises:
+            ProgramFailed: it does not load.
+            InfrastructureError: the processes don't work.
+        """
+        from cwmb.sandbox.conversation import Conversation, setup
+        from cwmb.sandbox.stepping import SteppingSession
+        from cwmb.types import FittedProgram
+
+        _ = self.layers
+        pace = self.pace
+        fitted = isinstance(program, FittedProgram)
+        settings = setup(observation_space, action_space, seed, fitted=fitted, reseed=False)
+        with self._pool.process(limits, 0, wire.row_bytes(observation_space.size)) as process:
+            conversation = Conversation(process, program, limits, pace)
+            conversation.set_up(settings)
+            yield SteppingSession(conversation, observation_space.size, limits)

@@ -132,6 +132,7 @@ def _predict(setup: dict[str, Any], memory: mmap, randomness: Randomness) -> Non
     decode_observation, decode_action = decoder(observation_space["kind"]), decoder(action_space["kind"])
     encode = encoder(observation_space["kind"], size)
     begin, seed = randomness.begin, setup["seed"]
+    draws, randomness.distinct = draws and setup["reseed"], not setup["reseed"]
     origin, steps = b"", 0  # the row that the program was set on, and how many it has taken from there
     quiet_about: set[str] = set()  # only the first of its kind is worth a report
 

@@ -122,3 +122,14 @@ def _space(space: spaces.Space[Any]) -> Space:
         parts = [_space(part) for part in space.spaces]
         return Space("tuple", sum((p.low for p in parts), ()), sum((p.high for p in parts), ()), "int64")
     raise TypeError(f"no encoding for {space}")
+
+
+def gymnasium_space(space: Space) -> spaces.Space[Any]:
+    """Gymnasium's space of the benchmark's description."""
+    if space.kind == "box":
+        dtype = np.dtype(space.dtype)
+        return spaces.Box(np.array(space.low, dtype), np.array(space.high, dtype), dtype=dtype.type)
+    parts = [
+        spaces.Discrete(int(high - low) + 1, start=int(low)) for low, high in zip(space.low, space.high, strict=True)
+    ]
+    return parts[0] if space.kind == "discrete" else spaces.Tuple(parts)

@@ -144,7 +144,7 @@ def test_latex_escapes_everything_that_it_would_act_on():
 
 
 def test_an_unknown_format_lists_what_there_is():
-    with pytest.raises(CwmbError, match=r"did you mean 'markdown'.*csv, json, latex, markdown"):
+    with pytest.raises(CwmbError, match=r"did you mean 'markdown'.*csv, html, json, latex, markdown"):
         render([TABLE], "markdwon")
 
 
