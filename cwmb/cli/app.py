@@ -425,6 +425,21 @@ def verify(bundle: Path, episodes: int | None, cells: int | None, seed: int | No
 
 @app.within("Running strategies")
 @app.command()
+@click.argument("places", metavar="[ENTRY|BUNDLE|RUN]...", nargs=-1, type=FILE)
+@click.option("--out", type=FILE, default="site", show_default=True, help="The folder to build it in.")
+@click.option("--simulated", is_flag=True, help="Show runs of simulated models, too.")
+@click.option(
+    "--episodes", type=click.IntRange(0, 1000), default=0, help="Plan an episode of each program, of so many steps."
+)
+@count("--jobs", help="Entries at a time (as many as there are cores unless said).")
+def leaderboard(places: tuple[Path, ...], out: Path, simulated: bool, episodes: int, jobs: int | None) -> None:
+    """Build the leaderboard as a static site, of the entries in results/leaderboard/ unless any is named."""
+    from cwmb.cli.leaderboard import build_site
+
+    build_site(places, out, simulated, episodes, jobs)
+
+
+@app.command()
 @click.argument("cell", type=FILE)
 def show(cell: Path) -> None:
     """Show what a CELL's search tried, what went wrong and where, and what it cost (runs/…/cells/ENV/seed-K)."""
