@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 
 from cwmb.benchmark import trajectories
 from cwmb.benchmark.catalog import EnvironmentSpec
@@ -171,6 +170,8 @@ def plan_with_program(
     sandbox: Sandbox, spec: EnvironmentSpec, file: Path, protocol_name: str, episodes: int | None, as_json: bool
 ) -> str:
     """Plan with a program in the real environment; returns what is printed."""
+    from rich.console import Console
+
     from cwmb.cli.progress import PlanProgress
     from cwmb.harness.episodes import episode_count, length
     from cwmb.harness.planning import Allowance, plan_episodes, planning
