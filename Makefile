@@ -11,7 +11,7 @@ CWMB      = .venv/bin/cwmb
 comma    := ,
 NAMED     = $(filter-out all,$(subst $(comma), ,$(ENVS)))
 
-.PHONY: eval tables trajectories baselines bench growth sweep programs planners verify test torture docs test-wheel
+.PHONY: eval tables trajectories baselines bench growth sweep programs planners forging verify test torture docs test-wheel
 .DEFAULT_GOAL := eval
 
 eval: .venv/installed
@@ -56,6 +56,10 @@ programs: .venv/installed
 # Planners of continuous actions on the true environments into results/planners/: hours, of which nothing is lost.
 planners: .venv/installed
 	@nice .venv/bin/python -m cwmb.studies planners $(NAMED)
+
+# The best scores of programs that know nothing of the environment, into results/forging.csv and docs/sandbox.md.
+forging: .venv/installed
+	@nice .venv/bin/python -m cwmb.studies forging $(NAMED)
 
 # How cost grows with size: results/bench-growth.json and .svg.
 growth: .venv/installed-dev

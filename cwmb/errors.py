@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 EXIT_USAGE = 2
@@ -47,6 +46,8 @@ class BudgetExhausted(Exception):
 
 def unknown(what: str, name: str, known: Iterable[str]) -> CwmbError:
     """An error for a name that does not exist, with the nearest match and the list of those that do."""
+    import difflib  # most commands name what there is
+
     names = sorted(known)
     folded = {n.lower(): n for n in names}
     near = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.5)

@@ -9,7 +9,6 @@ from dataclasses import fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
-from zipfile import ZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -231,6 +230,8 @@ def load_npz(path: Path, spec: EnvironmentSpec) -> Transitions:
     Raises:
         CwmbError: the file is not an npz file of numbers, a key is missing, or a shape or a value does not fit.
     """
+    from zipfile import ZipFile
+
     try:
         with ZipFile(path) as archive:
             size = sum(member.file_size for member in archive.infolist())

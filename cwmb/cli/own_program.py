@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 
 from cwmb.benchmark import trajectories
 from cwmb.benchmark.catalog import EnvironmentSpec
@@ -249,6 +248,8 @@ def plan_with_program(
     sandbox: Sandbox, spec: EnvironmentSpec, program: Program, protocol_name: str, episodes: int | None
 ) -> ProgramPlan:
     """Plan with a program in the real environment, showing how far it is. episodes: the protocol's unless said."""
+    from rich.console import Console
+
     from cwmb.cli.progress import PlanProgress
     from cwmb.harness.episodes import episode_count, length
     from cwmb.harness.planning import Allowance, plan_episodes, planning

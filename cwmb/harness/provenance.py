@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 import subprocess
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 
 from cwmb import __version__
@@ -17,6 +16,8 @@ PACKAGES = ("numpy", "gymnasium", "mujoco")
 @cache
 def versions() -> dict[str, str]:
     """Versions of cwmb, Python and the packages that the numbers depend on."""
+    from importlib.metadata import version  # which takes longer to import than most commands need for the rest
+
     return {"cwmb": __version__, "python": platform.python_version(), **{p: version(p) for p in PACKAGES}}
 
 

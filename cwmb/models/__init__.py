@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from cwmb import plugins
 from cwmb.errors import CwmbError
 from cwmb.types import Provider
 
@@ -15,6 +14,8 @@ def load(spec: str) -> Provider:
     Raises:
         CwmbError: there is no such provider, it cannot be imported, or it refuses what follows the colon.
     """
+    from cwmb import plugins  # whoever only reads records needs none
+
     provider, _, model = spec.partition(":")
     make = plugins.load(plugins.find(GROUP, "language model provider", provider), "provider")
     try:

@@ -1,4 +1,4 @@
-"""``python -m cwmb.studies sweep|programs|planners``: measure what is missing, and write results/ and docs/ anew."""
+"""``python -m cwmb.studies STUDY``: measure what is missing, and write results/ and docs/ anew."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from cwmb.harness.files import write_whole
 from cwmb.report.render import markdown
 from cwmb.report.table import Table
 from cwmb.sandbox import Sandbox
+from cwmb.studies import forging as forging_study
+from cwmb.studies import forging_report, programs_report, sweep_report
 from cwmb.studies import planners as planners_study
 from cwmb.studies import programs as programs_study
-from cwmb.studies import programs_report, sweep_report
 from cwmb.studies import sweep as sweep_study
 from cwmb.studies.stored import read_frame
 
@@ -87,6 +88,21 @@ def planners(names: tuple[str, ...], episodes: int, report_only: bool) -> None:
     tables = [planners_study.table(trials), planners_study.oracle_table()]
     write_whole(page, with_tables(page.read_text(encoding="utf-8"), tables))
     console.print(f"{len(trials)} episodes: {file} and {page}", highlight=False)
+
+
+@main.command()
+@click.argument("names", metavar="[ENV]...", nargs=-1)
+@click.option("--report-only", is_flag=True, help="Write the table of what is stored anew.")
+def forging(names: tuple[str, ...], report_only: bool) -> None:
+    """The best scores of programs that know nothing, into results/forging.csv and docs/sandbox.md."""
+    file, console = data_path("results", "forging.csv"), Console(stderr=True)
+    if not report_only:
+        with Sandbox(workers=1) as sandbox:
+            for found in forging_study.search(names or environment_ids(), sandbox, console.print):
+                write_whole(file, forging_report.to_csv([found], file))
+    page, stored = data_path("docs", "sandbox.md"), forging_report.read_csv(file)
+    write_whole(page, with_tables(page.read_text(encoding="utf-8"), [forging_report.table(stored)]))
+    console.print(f"{len(stored)} environments: {file} and {page}", highlight=False)
 
 
 def with_tables(text: str, tables: list[Table]) -> str:
