@@ -37,7 +37,9 @@ _BOOTSTRAP = (
     "import sys, json; sys.path += json.loads(sys.argv[1]); from cwmb.sandbox import zygote; "
     "zygote.{entry}(*json.loads(sys.argv[2]))"
 )
-_START_SECONDS = 60.0
+# For a zygote to answer. One that died is noticed at once; one that starts beside many that compute takes its time: at
+# a load of fifteen for each core and the lowest priority more than a minute.
+_START_SECONDS = 600.0
 _LAST = 19  # the niceness of those who have time
 _libc = ctypes.CDLL(None)
 
