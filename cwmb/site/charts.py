@@ -225,13 +225,13 @@ def _brief(row: Row, cost: str) -> str:
     return f"${value:.4f}" if cost == "dollars" else f"{value:,.0f}"
 
 
+_LINK = "{http://www.w3.org/1999/xlink}href"
 _BLACKS = {"#000", "black", "#000000"}
 
 
 def _cleaned(svg: str, label: str) -> Markup:
     """The drawing without styles of its own, black left to the page, with tooltips where there are descriptions."""
     ElementTree.register_namespace("", _SVG)
-    ElementTree.register_namespace("xlink", "http://www.w3.org/1999/xlink")
     root = ElementTree.fromstring(svg)
     for element in root.iter():
         element.attrib.pop("style", None)
@@ -245,8 +245,9 @@ def _cleaned(svg: str, label: str) -> Markup:
             tooltip = ElementTree.Element(f"{{{_SVG}}}title")
             tooltip.text = said
             element.insert(0, tooltip)
-        for name in ("aria-roledescription",):
-            element.attrib.pop(name, None)
+        element.attrib.pop("aria-roledescription", None)
+        if (link := element.attrib.pop(_LINK, None)) is not None:  # Vega has put an address of its own before it
+            element.set("href", link[link.index("entries/") :])
     for name in ("width", "height", "version"):
         root.attrib.pop(name, None)
     root.set("class", "chart")
