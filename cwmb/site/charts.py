@@ -50,7 +50,12 @@ def cost_and_skill(rows: Sequence[Row], cost: str, title: str) -> Markup | None:
     if not points:
         return None
     best = front(points)
-    x = {"field": "cost", "type": "quantitative", "title": title, "scale": {"type": "log", "nice": False}}
+    x = {
+        "field": "cost",
+        "type": "quantitative",
+        "title": title,
+        "scale": {"type": "log", "nice": False, "padding": 14},
+    }
     y = {"field": "skill", "type": "quantitative", "title": "skill", "scale": _skills(points)}
     # Where labels would leave the chart they go to the left of their points.
     middle = sorted(point["cost"] for point in points)[len(points) // 2]
@@ -117,7 +122,12 @@ def anytime(rows: Sequence[Row], against: str) -> Markup | None:
         return None
     title = "calls" if against == "calls" else "tokens of a search"
     encoding = {
-        "x": {"field": "x", "type": "quantitative", "title": title, "scale": {"type": "log", "nice": False}},
+        "x": {
+            "field": "x",
+            "type": "quantitative",
+            "title": title,
+            "scale": {"type": "log", "nice": False, "padding": 14},
+        },
         "y": {"field": "skill", "type": "quantitative", "title": "skill, training", "scale": _skills(values)},
         "color": _by_strategy(),
         "detail": {"field": "curve"},
