@@ -1,5 +1,6 @@
 # make eval STRATEGY=gif_mcts [MODEL=openai:NAME] [PROTOCOL=quick] [SUITE=varied] [ENVS=A,B|all] [JOBS=N] [SEEDS=K]
 #   [BUDGET=CALLS] [OUT=DIR]
+# make leaderboard [EPISODES=STEPS]: the leaderboard as a static site, in site/
 STRATEGY ?= gif_mcts
 MODEL    ?= simulated
 PROTOCOL ?= quick
@@ -11,7 +12,8 @@ CWMB      = .venv/bin/cwmb
 comma    := ,
 NAMED     = $(filter-out all,$(subst $(comma), ,$(ENVS)))
 
-.PHONY: eval tables trajectories baselines bench growth sweep programs planners forging verify test torture docs test-wheel
+.PHONY: eval tables trajectories baselines bench growth sweep programs planners forging leaderboard verify test torture
+.PHONY: docs test-wheel
 .DEFAULT_GOAL := eval
 
 eval: .venv/installed
@@ -26,6 +28,10 @@ trajectories: .venv/installed
 
 baselines: .venv/installed
 	@$(CWMB) baselines --protocol $(PROTOCOL) --suite $(SUITE) $(NAMED)
+
+# The leaderboard as a static site in site/, with an episode of each program where EPISODES says of how many steps.
+leaderboard: .venv/installed-site
+	@$(CWMB) leaderboard $(if $(EPISODES),--episodes $(EPISODES)) $(OPTIONS)
 
 # The entries of results/leaderboard/: those that differ from BASE, or all, a few cells of each.
 verify: .venv/installed
@@ -78,10 +84,14 @@ test-wheel: .venv/installed-dev
 	.venv/bin/pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 
+.venv/installed-site: .venv/installed
+	.venv/bin/pip install --quiet --disable-pip-version-check --editable '.[site]'
+	@touch $@
+
 .venv/installed-dev: pyproject.toml
 	$(PYTHON) -m venv .venv
 	.venv/bin/pip install --quiet --disable-pip-version-check --editable '.[dev]'
-	@touch .venv/installed $@
+	@touch .venv/installed .venv/installed-site $@
 
 .venv/installed-docs: .venv/installed
 	.venv/bin/pip install --quiet --disable-pip-version-check --editable '.[docs]'

@@ -423,7 +423,7 @@ def verify(bundle: Path, episodes: int | None, cells: int | None, seed: int | No
     return EXIT_DIFFERENT if verify_bundle(bundle, episodes, cells, seed, as_json) == "different" else 0
 
 
-@app.within("Running strategies")
+@app.within("The leaderboard")
 @app.command()
 @click.argument("places", metavar="[ENTRY|BUNDLE|RUN]...", nargs=-1, type=FILE)
 @click.option("--out", type=FILE, default="site", show_default=True, help="The folder to build it in.")
@@ -439,6 +439,30 @@ def leaderboard(places: tuple[Path, ...], out: Path, simulated: bool, episodes: 
     build_site(places, out, simulated, episodes, jobs)
 
 
+@app.within("Running strategies")
+@app.command()
+@click.argument("runs", metavar="RUN...", nargs=-1, type=FILE, required=True)
+@click.option("--out", type=FILE, default="figures", show_default=True, help="The folder to write them to.")
+@click.option("--format", "formats", multiple=True, help="pdf, svg or png; may be given several times (pdf).")
+def figures(runs: tuple[Path, ...], out: Path, formats: tuple[str, ...]) -> None:
+    """Draw figures of runs for a paper: curves, environments, accuracy and return, actions of a search."""
+    from cwmb.report.figures import draw
+
+    for path in draw(runs, out, formats or ("pdf",)):
+        print(path)
+
+
+@app.within("Running strategies")
+@app.command()
+@click.argument("run", type=FILE)
+def watch(run: Path) -> None:
+    """Watch a RUN's folder: its cells, best scores, spend, failures, time left; once where there is no terminal."""
+    from cwmb.cli.watch import watch_run
+
+    watch_run(run)
+
+
+@app.within("Running strategies")
 @app.command()
 @click.argument("cell", type=FILE)
 def show(cell: Path) -> None:

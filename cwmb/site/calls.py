@@ -88,11 +88,6 @@ class Search:
     calls: list[Call]
     more: int
 
-    @property
-    def is_tree(self) -> bool:
-        """Whether any call follows from another one."""
-        return any(call.parent is not None for call in self.calls)
-
 
 def search(folder: Path, judged: str | None) -> Search:
     """The search in a cell's folder. judged: the hash of the program that its scores are of."""

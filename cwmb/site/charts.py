@@ -50,7 +50,12 @@ def cost_and_skill(rows: Sequence[Row], cost: str, title: str) -> Markup | None:
     if not points:
         return None
     best = front(points)
-    x = {"field": "cost", "type": "quantitative", "title": title, "scale": {"type": "log", "nice": False}}
+    x = {
+        "field": "cost",
+        "type": "quantitative",
+        "title": title,
+        "scale": {"type": "log", "nice": False, "padding": 14},
+    }
     y = {"field": "skill", "type": "quantitative", "title": "skill", "scale": _skills(points)}
     # Where labels would leave the chart they go to the left of their points.
     middle = sorted(point["cost"] for point in points)[len(points) // 2]
@@ -117,7 +122,12 @@ def anytime(rows: Sequence[Row], against: str) -> Markup | None:
         return None
     title = "calls" if against == "calls" else "tokens of a search"
     encoding = {
-        "x": {"field": "x", "type": "quantitative", "title": title, "scale": {"type": "log", "nice": False}},
+        "x": {
+            "field": "x",
+            "type": "quantitative",
+            "title": title,
+            "scale": {"type": "log", "nice": False, "padding": 14},
+        },
         "y": {"field": "skill", "type": "quantitative", "title": "skill, training", "scale": _skills(values)},
         "color": _by_strategy(),
         "detail": {"field": "curve"},
@@ -225,13 +235,13 @@ def _brief(row: Row, cost: str) -> str:
     return f"${value:.4f}" if cost == "dollars" else f"{value:,.0f}"
 
 
+_LINK = "{http://www.w3.org/1999/xlink}href"
 _BLACKS = {"#000", "black", "#000000"}
 
 
 def _cleaned(svg: str, label: str) -> Markup:
     """The drawing without styles of its own, black left to the page, with tooltips where there are descriptions."""
     ElementTree.register_namespace("", _SVG)
-    ElementTree.register_namespace("xlink", "http://www.w3.org/1999/xlink")
     root = ElementTree.fromstring(svg)
     for element in root.iter():
         element.attrib.pop("style", None)
@@ -245,8 +255,9 @@ def _cleaned(svg: str, label: str) -> Markup:
             tooltip = ElementTree.Element(f"{{{_SVG}}}title")
             tooltip.text = said
             element.insert(0, tooltip)
-        for name in ("aria-roledescription",):
-            element.attrib.pop(name, None)
+        element.attrib.pop("aria-roledescription", None)
+        if (link := element.attrib.pop(_LINK, None)) is not None:  # Vega has put an address of its own before it
+            element.set("href", link[link.index("entries/") :])
     for name in ("width", "height", "version"):
         root.attrib.pop(name, None)
     root.set("class", "chart")

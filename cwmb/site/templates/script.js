@@ -82,6 +82,8 @@ function restore() {
     if (field && (field.tagName !== "SELECT" || [...field.options].some(option => option.value === wanted))) field.value = wanted;
   }
   apply(panel);
+  all(".target").forEach(row => row.classList.remove("target"));
+  if (target) target.classList.add("target");  // rows that were moved are no longer the browser's own target
   if (target) target.scrollIntoView({ block: "center" });
 }
 panels.forEach(panel => {
@@ -126,8 +128,9 @@ if (items.length) {
     const to = { ArrowDown: i + 1, ArrowUp: i - 1, Home: 0, End: items.length - 1 }[event.key];
     if (to === undefined || !items[to]) return;
     event.preventDefault();
+    history.replaceState(null, "", items[to].hash);  // a click would take the focus to the call
+    open(items[to].hash.slice(1));
     items[to].focus();
-    items[to].click();
   }));
   addEventListener("hashchange", () => open(location.hash.slice(1)));
   open(location.hash.slice(1));
