@@ -71,9 +71,10 @@ forging: .venv/installed
 growth: .venv/installed-dev
 	@.venv/bin/python -m cwmb.bench.growth
 
-# The site of docs/ into build/site, strictly: no link leads nowhere.
+# The site of docs/ into build/site, strictly: no link leads nowhere, and a page that is viewed asks no network.
 docs: .venv/installed-docs
-	.venv/bin/mkdocs build --quiet --strict --config-file .mkdocs.yml
+	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --quiet --strict --config-file .mkdocs.yml
+	! grep -rE --include='*.html' '<(script|link|img)[^>]+(src|href)="https?:' build/site
 	@echo "build/site/index.html"
 
 test-wheel: .venv/installed-dev

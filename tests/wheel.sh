@@ -4,7 +4,9 @@ set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-"$root/.venv/bin/python" -m build --quiet --wheel --outdir "$folder" "$root"
+"$root/.venv/bin/python" -m build --quiet --outdir "$folder" "$root" # the wheel from the sdist
+"$root/.venv/bin/twine" check --strict "$folder"/cwmb-*
+"$root/.venv/bin/check-wheel-contents" --config "$root/pyproject.toml" "$folder"/cwmb-*.whl
 "$root/.venv/bin/python" -m venv "$folder/venv"
 "$folder/venv/bin/pip" install --quiet --disable-pip-version-check "$folder"/cwmb-*.whl
 cd "$folder"
