@@ -21,7 +21,7 @@ from cwmb.errors import CwmbError
 class Bounds:
     """Accuracies on one data set: of the persistence program, of the simulator restored from the observation, of the
     most likely outcome (where the environment is random), of our reference program (where there is one); ceiling is the
-    best of the last three."""
+    best of the last three. lookup, linear: on a test set, of what the training data alone say (cwmb.judging.naive)."""
 
     data_sha256: str
     n: int
@@ -30,6 +30,8 @@ class Bounds:
     modal: float | None
     reference: float | None
     ceiling: float
+    lookup: float | None = None
+    linear: float | None = None
 
 
 @dataclass(frozen=True)

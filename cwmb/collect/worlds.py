@@ -52,6 +52,7 @@ PAIRS = 2  # the same of an enumerable world, whose transitions are all differen
 LEVEL_STEPS, LEVEL_TRANSITIONS = 30, 40
 STARTS, START_STEPS = 250, 3
 MOVE = 0.25  # of a constant's range, by which it is moved to see its effect
+NOWHERE = [-1, -1]  # a cell outside of a grid
 WHOLE_EPISODES = (0, 4, 9)  # levels of which an episode is kept whole
 ATTEMPTS = 100
 PINNED = ("gymnasium", "mujoco")  # what decides the dynamics
@@ -111,10 +112,21 @@ def effects(spec: EnvironmentSpec, data: Transitions) -> dict[str, Bools]:
     standard = rules(spec, protocol("standard").scoring)
     found = {}
     for constant in constants(spec.id):
-        moved = {**spec.world.constants, constant.name: _moved(constant, spec.world.constants)}
-        simulator = make(replace(spec, world=replace(spec.world, constants=moved)))
-        found[constant.name] = ~compare(data, restored(simulator, data), standard).right
+        for what, value in _changes(constant, spec.world.constants):
+            moved = {**spec.world.constants, constant.name: value}
+            simulator = make(replace(spec, world=replace(spec.world, constants=moved)))
+            found[what] = ~compare(data, restored(simulator, data), standard).right
     return found
+
+
+def _changes(constant: Constant, values: Values) -> Iterator[tuple[str, Any]]:
+    """What is changed of a constant, and to what: of several cells each is taken away, any other constant is moved."""
+    value = values[constant.name]
+    if isinstance(value, list) and isinstance(value[0], list):
+        for i in range(len(value)):
+            yield f"{constant.name} {i}", [*value[:i], NOWHERE, *value[i + 1 :]]
+    else:
+        yield constant.name, _moved(constant, values)
 
 
 def _moved(constant: Constant, values: Values) -> Any:

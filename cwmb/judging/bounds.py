@@ -9,6 +9,7 @@ import numpy as np
 from cwmb.benchmark.baselines import Bounds, baselines, folder
 from cwmb.benchmark.catalog import EnvironmentSpec
 from cwmb.judging.judge import Judge
+from cwmb.judging.naive import linear, lookup
 from cwmb.judging.scoring import evaluate, most_common, persistence
 from cwmb.reference import program_of
 from cwmb.seeds import Purpose, generator
@@ -46,7 +47,7 @@ def measure(
     train: Transitions,
     data_sha256: str,
 ) -> Bounds:
-    """Measure floor and ceiling. train: whose most common reward the persistence program says."""
+    """Measure floor and ceiling. train: from which all that needs no model predicts."""
 
     def accuracy(predicted: Predictions) -> float:
         return evaluate(truth, predicted, judge.rules).accuracy
@@ -55,6 +56,7 @@ def measure(
     modal = accuracy(modal_predictions(simulator, truth, spec)) if spec.stochastic else None
     program = program_of(spec)
     reference = accuracy(judge.predict(program, truth)) if program else None
+    spaces = judge.observation_space, judge.action_space
     return Bounds(
         data_sha256=data_sha256,
         n=len(truth),
@@ -63,6 +65,8 @@ def measure(
         modal=modal,
         reference=reference,
         ceiling=max(restored, reference or 0.0, modal or 0.0),
+        lookup=None if truth is train else accuracy(lookup(truth, train, spaces, judge.rules)),
+        linear=None if truth is train else accuracy(linear(truth, train, spaces, judge.rules)),
     )
 
 

@@ -20,6 +20,7 @@ class Environment:
     def __init__(self):
         self.cards = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, self.FACES, self.FACES, self.FACES)
         self.state = (12, 10, 0)
+        self.known = {}
         self.dealer = {card: self.totals(card, int(card == 1)) for card in range(1, 11)}
 
     def set_state(self, observation):
@@ -28,6 +29,11 @@ class Environment:
 
     def totals(self, total, ace):
         """Chance of each final total of the dealer (0: bust), from a hard total and whether it holds an ace."""
+        if (total, ace) not in self.known:
+            self.known[total, ace] = self.drawn(total, ace)
+        return self.known[total, ace]
+
+    def drawn(self, total, ace):
         soft = total + self.ACE_BONUS
         best = soft if ace and soft <= self.LIMIT else total
         if best > self.LIMIT:

@@ -14,6 +14,7 @@ from cwmb.benchmark.catalog import EnvironmentSpec
 from cwmb.errors import unknown
 from cwmb.reference.assembly import assemble, assembled
 from cwmb.reference.assembly import constants as shipped_constants
+from cwmb.reference.learning import learner
 from cwmb.reference.substitution import with_constants
 from cwmb.types import Program
 from cwmb.worlds.constants import constants
@@ -54,6 +55,11 @@ def program_of(spec: EnvironmentSpec) -> Program | None:
         return None
     values = {c.program: spec.world.constants[c.name] for c in constants(spec.id)}
     return Program(with_constants(original.source, values))
+
+
+def learner_of(spec: EnvironmentSpec) -> Program | None:
+    """The reference program that finds out itself what a world's description leaves open; None where there is none."""
+    return learner(spec, program(spec.id))
 
 
 @cache

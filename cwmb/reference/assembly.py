@@ -46,10 +46,15 @@ def assemble(environment: str, robot: Mapping[str, Any]) -> Program:
     Raises:
         KeyError: the environment's program is not an assembled one.
     """
-    parts = [(ENGINE / f"{part}.py").read_text(encoding="utf-8") for part in _PARTS[environment]]
-    first, *others = [_DOCSTRING.sub(_comment, _OWN_IMPORT.sub("", part), count=1).strip("\n") for part in parts]
+    parts = [(ENGINE / f"{name}.py").read_text(encoding="utf-8") for name in _PARTS[environment]]
+    first, *others = [part(_OWN_IMPORT.sub("", source)) for source in parts]
     title = f'"""{environment}, simulated as MuJoCo does it."""\n\nfrom typing import NamedTuple\n\nimport numpy as np'
     return Program("\n\n\n".join([title, first, _literals(robot), *others]) + "\n")
+
+
+def part(source: str) -> str:
+    """A file as a part of a program: its docstring is a comment there."""
+    return _DOCSTRING.sub(_comment, source, count=1).strip("\n")
 
 
 def _comment(docstring: re.Match[str]) -> str:

@@ -15,6 +15,8 @@ LOW_CEILING = 0.9  # docs/fidelity.md gives the reason for each that is lower
 COLUMNS = (
     Column("environment", "environment"),
     Column("floor", "floor", digits=3),
+    Column("lookup", "lookup", digits=3),
+    Column("linear", "linear", digits=3),
     Column("ceiling", "ceiling", digits=3),
     Column("restored", "simulator", digits=3),
     Column("reference", "reference program", digits=3),
@@ -41,8 +43,7 @@ def baseline_table(protocol_name: str, worlds: Worlds = ORIGINALS) -> Table:
             (
                 name,
                 *_accuracies(found.test),
-                *_accuracies(found.train)[:2],
-                found.train.reference if found.train else None,
+                *((t.floor, t.ceiling, t.reference) if (t := found.train) else (None,) * 3),
                 *_returns(found),
             )
         )
@@ -57,9 +58,11 @@ def baseline_table(protocol_name: str, worlds: Worlds = ORIGINALS) -> Table:
     return Table(
         f"baselines-{protocol_name}",
         f"Baselines of protocol {protocol_name}{of_suite}. Accuracies on the test set. Floor: the program that says "
-        "nothing changes. Simulator: the true one, restored from the observation. Ceiling: the best of simulator, "
-        "reference program and modal guess. Random, oracle: returns ± one standard error. Error of 1: the standard "
-        "error that the normalised return of a program as good as the oracle would have. CPU hours: of both returns.",
+        "nothing changes. Lookup: what followed on the nearest training transition; linear: a regression of the change "
+        "on observation and action. Simulator: the true one, restored from the observation. Ceiling: the best of "
+        "simulator, reference program and modal guess. Random, oracle: returns ± one standard error. Error of 1: the "
+        "standard error that the normalised return of a program as good as the oracle would have. CPU hours: "
+        "of both returns.",
         COLUMNS,
         tuple(rows),
         notes,
@@ -83,9 +86,9 @@ def fewer_episodes(protocol_name: str) -> tuple[str, ...]:
 
 def _accuracies(found: Bounds | None) -> tuple[Value, ...]:
     if found is None:
-        return (None,) * 5
+        return (None,) * 7
     share = None if found.reference is None else skill(found.reference, found.floor, found.ceiling)
-    return found.floor, found.ceiling, found.restored, found.reference, share
+    return found.floor, found.lookup, found.linear, found.ceiling, found.restored, found.reference, share
 
 
 def _returns(found: EnvironmentBaselines) -> tuple[Value, ...]:

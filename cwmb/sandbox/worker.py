@@ -118,6 +118,7 @@ def _fit(setup: dict[str, Any], memory: mmap, randomness: Randomness) -> None:
         except BaseException as error:
             problem = report(error, "fit_error")
     _answer(nonce, problem, wire.FITTED.pack(0 if problem.kind else len(state)))
+    _next_question()  # stays until the parent is done with it: it may look how long this took
 
 
 def _predict(setup: dict[str, Any], memory: mmap, randomness: Randomness) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -14,6 +15,7 @@ from cwmb.harness.episodes import Episode
 from cwmb.harness.planning import plan_episodes, planning
 from cwmb.judging.judge import Judge
 from cwmb.sandbox import Sandbox
+from cwmb.sandbox.conversation import Conversation
 from cwmb.seeds import unforeseen
 from cwmb.types import OK, Fitted, FittedProgram, Program, Space, Transitions
 
@@ -69,6 +71,19 @@ def test_what_was_learned_is_used_in_every_process(sandbox: Sandbox) -> None:
 
 
 def test_a_program_without_it_is_itself(sandbox: Sandbox) -> None:
+    assert fitted(sandbox, HONEST) == Fitted(HONEST)
+
+
+def test_a_parent_that_is_late_to_look_at_the_time_finds_it_still_there(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(self: Conversation) -> float:
+        time.sleep(0.3)
+        return spent(self)
+
+    spent = Conversation.spent
+    monkeypatch.setattr(Conversation, "spent", late)
+    assert fitted(sandbox, learner(SLOPE)).failure is None
     assert fitted(sandbox, HONEST) == Fitted(HONEST)
 
 
