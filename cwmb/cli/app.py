@@ -26,6 +26,7 @@ from cwmb.errors import (
 )
 from cwmb.text import line
 
+APPS = "apps"  # the suite whose tasks are problems of programming
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 FILE = click.Path(path_type=Path)
@@ -189,7 +190,7 @@ def describe(env: str, descriptions: str, suite: str, worlds: Path | None) -> No
     from cwmb.benchmark.suites import chosen, told
 
     spec = chosen(suite, worlds).environment(env)
-    print(f"{told(spec, descriptions).rstrip()}\n\n{contract(spec.fit).rstrip()}")
+    print(f"{told(spec, descriptions).rstrip()}\n\n{contract(spec.fit, spec.contract).rstrip()}")
 
 
 @app.within("Your own program")
@@ -289,15 +290,42 @@ def plan(
 @click.option("--address", help="The Ray cluster's, if it is not that of this machine.")
 @click.option("--out", type=FILE, help="The run's folder; runs/<strategy>-<model>-<protocol>.")
 @click.option("-o", "options", multiple=True, help="name=value, an option of the strategy.")
+@click.option(
+    "--apps", help="Problems of suite apps: a file as APPS has them, or hub (the benchmark's own unless said)."
+)
 @unsafe
-def eval_(**asked: Any) -> int:
+def eval_(apps: str | None, **asked: Any) -> int:
     """Run a strategy with a language model over environments; running it again completes what is missing."""
     from cwmb.cli.commands import Wanted, evaluate
 
-    states = evaluate(Wanted(**asked))
+    wanted = Wanted(**asked)
+    if apps is not None or wanted.suite == APPS:
+        from cwmb.cli.problems import evaluate_problems
+
+        states = evaluate_problems(wanted, apps)
+    else:
+        states = evaluate(wanted)
     if "infrastructure" in states:
         return EXIT_INFRASTRUCTURE
     return EXIT_CELL_FAILED if "failed" in states else 0
+
+
+@app.within("Running strategies")
+@app.command(name="bench-inference")
+@click.argument("what", metavar="PROGRAM.py|RUN", type=FILE)
+@click.option("--model", required=True, help="Which language model is asked for steps.")
+@click.option("--env", help="Of the program; of a run, only these of its environments.")
+@count("--rows", default=10, show_default=True, help="Test transitions that are asked for.")
+@protocol_name("standard")
+@suite_name
+@click.option("--out", type=FILE, help="Where results and ledgers go; runs/inference-<model>.")
+def bench_inference_(
+    what: Path, model: str, env: str | None, rows: int, protocol: str, suite: str, out: Path | None
+) -> None:
+    """Compare a step by a program with one that a language model predicts itself: time and accuracy of both."""
+    from cwmb.cli.inference import bench_inference
+
+    print(bench_inference(what, model, env, rows, protocol, suite, out))
 
 
 @app.within("Running strategies")
