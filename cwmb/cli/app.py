@@ -422,6 +422,56 @@ def baselines(envs: tuple[str, ...], protocol: str, suite: str, worlds: Path | N
 
 @app.within("The leaderboard")
 @app.command()
+@click.argument("algorithm", metavar="cql|bc|td3bc")
+@environment_names
+@protocol_name("standard")
+@suite_name
+@worlds_folder
+@count("--updates", default=1000, show_default=True, help="Gradient steps; the paper has ten epochs of a hundred.")
+@count("--transitions", help="Training transitions to learn from, drawn (all unless said).")
+@count("--seeds", default=1, show_default=True, help="Policies to learn, of seeds 0 … K-1.")
+@count("--episodes", help="How many (the protocol's unless said; then the result is shown, and kept only with --out).")
+@click.option("--out", type=FILE, help="The file of results; results/offline_rl.jsonl.")
+def baseline(
+    algorithm: str,
+    envs: tuple[str, ...],
+    protocol: str,
+    suite: str,
+    worlds: Path | None,
+    updates: int,
+    transitions: int | None,
+    seeds: int,
+    episodes: int | None,
+    out: Path | None,
+) -> None:
+    """Learn a policy from the training data by offline reinforcement learning, and see what it gets."""
+    from cwmb.benchmark.suites import chosen
+    from cwmb.cli.offline import learn_policies
+
+    which = chosen(suite, worlds)
+    print(learn_policies(algorithm, envs, which, protocol, updates, transitions, seeds, episodes, out))
+
+
+@app.within("Running strategies")
+@app.command(name="sample-efficiency")
+@click.argument("envs", metavar="ENV...", nargs=-1, required=True)
+@click.option("--strategy", default="gif_mcts", show_default=True, help="cwmb list strategies")
+@click.option("--model", required=True, help="Which language model writes the programs.")
+@click.option("-o", "options", multiple=True, help="name=value, an option of the strategy.")
+@protocol_name("quick")
+@count("--budget", "calls", help="LLM calls of one search (the protocol's unless said).")
+@count("--seeds", default=1, show_default=True, help="Seeds 0 … K-1.")
+@click.option("--against", "algorithms", multiple=True, default=("cql",), show_default=True, help="cql, bc, td3bc.")
+@count("--updates", default=1000, show_default=True, help="Gradient steps of these.")
+@click.option("--out", type=FILE, help="Where points and figure go; runs/efficiency-<strategy>-<model>.")
+def sample_efficiency_(envs: tuple[str, ...], strategy: str, protocol: str, out: Path | None, **asked: Any) -> None:
+    """Compare programs with learned policies by the number of training transitions: 1, 10, 100, all. Draws a figure."""
+    from cwmb.cli.efficiency import sample_efficiency
+
+    print(sample_efficiency(envs, strategy, protocol_name=protocol, out=out, **asked))
+
+
+@app.command()
 @click.argument("runs", metavar="RUN...", nargs=-1, type=FILE, required=True)
 @click.option("--name", required=True, help="Of the entry, as it is to stand on the board.")
 @click.option("--authors", required=True, help="Separated by commas.")

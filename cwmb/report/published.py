@@ -11,8 +11,12 @@ import msgspec
 
 from cwmb.benchmark.baselines import baselines
 from cwmb.benchmark.data import data_path
+from cwmb.benchmark.suites import ORIGINAL
 from cwmb.errors import CwmbError
+from cwmb.harness.episodes import summary
 from cwmb.harness.inference import stored
+from cwmb.harness.offline_rl import PolicyReturn
+from cwmb.harness.offline_rl import stored as stored_policies
 from cwmb.report.baselines import fewer_episodes, returns_estimate
 from cwmb.report.configuration import Configuration
 from cwmb.report.problems import problem_rows
@@ -292,6 +296,8 @@ def _raw_returns(ours: Sequence[Configuration]) -> Table:
     if ours:
         columns += [Column(f"cwmb_{key}", f"{key}, cwmb", digits=1) for key in ("random", "oracle")]
     columns += [Column(f"cwmb_{i}_return", _heading(c), digits=1) for i, c in enumerate(planned)]
+    learned = _learned(ours[0].protocol if ours else "standard")
+    columns += [Column(f"cwmb_{a}_{n}", f"{a}, {n:,} updates, cwmb", digits=1) for a, n in learned]
     rows = []
     for row in published_rows("12"):
         environment = row["environment"]
@@ -299,14 +305,43 @@ def _raw_returns(ours: Sequence[Configuration]) -> Table:
         if ours:
             known = baselines(ours[0].protocol).of(environment)
             values += [returns_estimate(known.random), returns_estimate(known.oracle)]
-        rows.append((*values, *(_return(c, environment) for c in planned)))
+        policies = (returns.get(environment) for returns in learned.values())
+        rows.append((*values, *(_return(c, environment) for c in planned), *policies))
     return Table(
         "published 12",
         "Table 12 of arXiv 2405.15383: returns by environment.",
         tuple(columns),
         tuple(rows),
-        (*_notes(ours), *(fewer_episodes(ours[0].protocol) if ours else ())),
+        (
+            *_notes(ours),
+            *(fewer_episodes(ours[0].protocol) if ours else ()),
+            *missing(RUN, "A column of cwmb"),
+            *missing("cwmb baseline cql ENV (extra offline-rl)", "A policy learned without a model"),
+        ),
     )
+
+
+def _learned(protocol: str) -> dict[tuple[str, int], dict[str, Estimate]]:
+    """Returns of policies learned from all training data, by algorithm and updates: environment by environment."""
+    found: dict[tuple[str, int], dict[str, list[PolicyReturn]]] = {}
+    most: dict[str, int] = {}
+    for r in stored_policies():
+        if r.suite == ORIGINAL and r.protocol == protocol:
+            most[r.environment] = max(most.get(r.environment, 0), r.transitions)
+            found.setdefault((r.algorithm, r.updates), {}).setdefault(r.environment, []).append(r)
+    whole = {
+        key: {
+            name: [r for r in results if r.transitions == most[name]]
+            for name, results in by_environment.items()
+            if any(r.transitions == most[name] for r in results)
+        }
+        for key, by_environment in found.items()
+    }
+    return {
+        key: {name: Estimate(*summary([x for r in results for x in r.returns])) for name, results in by_name.items()}
+        for key, by_name in sorted(whole.items())
+        if by_name
+    }
 
 
 # --------------------------------------------------------------------------------------------------- parts of tables
