@@ -164,7 +164,7 @@ def list_(what: str, as_json: bool) -> None:
     from cwmb.plugins import names
 
     kinds: dict[str, Any] = {
-        "suites": suite_names,
+        "suites": lambda: (*suite_names(), APPS),
         "environments": environment_ids,
         "descriptions": description_sets,
         "strategies": lambda: names("cwmb.strategies"),

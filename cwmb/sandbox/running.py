@@ -18,10 +18,12 @@ _HOUR = 3600
 
 @dataclass(frozen=True)
 class ScriptLimits:
-    """What a script may use, in reference seconds. seconds: for one input; all_seconds: for all of them together."""
+    """What a script may use, in reference seconds. seconds: for one input; all_seconds: for all of them together;
+    timeouts: after so many inputs for which it had not enough time the rest is not run."""
 
     seconds: float = 4.0
     all_seconds: float = 40.0
+    timeouts: int = 2
     memory_bytes: int = 1 << 30
     source_bytes: int = 64 << 10
 
@@ -29,14 +31,18 @@ class ScriptLimits:
 def run(pool: Pool, program: Program, inputs: Sequence[str], limits: ScriptLimits, pace: float) -> Iterator[Ran]:
     """What a script writes for each input, as it comes. Those for which there is no time any more are not run."""
     own = Limits(memory_bytes=limits.memory_bytes, source_bytes=limits.source_bytes)
-    left = limits.all_seconds
+    left, late = limits.all_seconds, 0
     for given in inputs:
         if left <= 0:
             yield Ran("", Failure("timeout", f"all tests together took more than {limits.all_seconds:g} s of CPU time"))
             continue
+        if late >= limits.timeouts:
+            yield Ran("", Failure("timeout", f"not run, after {late} tests that took more than {limits.seconds:g} s"))
+            continue
         seconds = min(limits.seconds, left)
         ran = twice(partial(_once, pool, program, given, own, seconds, pace))
         left -= ran.seconds
+        late += ran.failure is not None and ran.failure.kind == "timeout"
         yield ran
 
 

@@ -116,6 +116,15 @@ def test_all_tests_together_have_a_time(sandbox: Sandbox) -> None:
     assert evaluation.ran == 0
 
 
+def test_after_two_that_were_too_slow_the_rest_is_not_run(sandbox: Sandbox) -> None:
+    limits = ScriptLimits(seconds=0.1, all_seconds=10.0)
+    ran = list(sandbox.run(Program("while True:\n    pass"), ["a\n"] * 3, limits))
+    kinds = [r.failure.kind if r.failure else "" for r in ran]
+    assert kinds == ["timeout", "timeout", "timeout"]
+    assert ran[2].failure is not None
+    assert ran[2].failure.message.startswith("not run")
+
+
 def test_each_test_has_a_process_of_its_own(sandbox: Sandbox) -> None:
     source = "import sys\nold = getattr(sys, 'seen', 0)\nsys.seen = old + 1\nprint(old)"
     evaluation = score(sandbox, Program(source), [Test("", "0")] * 3, LIMITS)
