@@ -420,7 +420,7 @@ def baselines(envs: tuple[str, ...], protocol: str, suite: str, worlds: Path | N
     print(show_baselines(protocol, format_, which))
 
 
-@app.within("The leaderboard")
+@app.within("Running strategies")
 @app.command()
 @click.argument("algorithm", metavar="cql|bc|td3bc")
 @environment_names
@@ -471,6 +471,7 @@ def sample_efficiency_(envs: tuple[str, ...], strategy: str, protocol: str, out:
     print(sample_efficiency(envs, strategy, protocol_name=protocol, out=out, **asked))
 
 
+@app.within("The leaderboard")
 @app.command()
 @click.argument("runs", metavar="RUN...", nargs=-1, type=FILE, required=True)
 @click.option("--name", required=True, help="Of the entry, as it is to stand on the board.")
