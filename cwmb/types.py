@@ -30,23 +30,29 @@ SPLITS: tuple[Split, ...] = ("train", "test")
 class Space:
     """The set of values that an observation or an action can take.
 
-    kind: ``discrete`` (one int), ``tuple`` (several ints), ``box`` (a vector of floats).
+    kind: ``discrete`` (one int), ``tuple`` (several ints), ``box`` (a vector of floats), ``board`` (numbers of words:
+    of the cells of a 6×6×2 board, of what is carried; and flags that a program is not told: which actions are valid).
     low, high: inclusive bounds, one per column of a row; infinite where there is none.
     dtype: what Gymnasium calls the element type (``int64``, ``float32``, ``float64``).
+    words: of a board, what its numbers stand for.
     """
 
-    kind: Literal["discrete", "tuple", "box"]
+    kind: Literal["discrete", "tuple", "box", "board"]
     low: tuple[float, ...]
     high: tuple[float, ...]
     dtype: str
+    words: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:
         """Number of columns of a row."""
         return len(self.low)
 
-    def decode(self, row: Floats) -> int | tuple[int, ...] | Floats:
-        """The value that a program sees: int, tuple of ints, or a fresh float64 vector [size]."""
+    def decode(self, row: Floats) -> int | tuple[int, ...] | Floats | tuple[NDArray[np.str_], str]:
+        """The value that a program sees: int, tuple of ints, a fresh float64 vector [size], or (board, inventory)."""
+        if self.kind == "board":
+            *board, carried = np.array(self.words)[np.asarray(row, dtype=np.int64)[:73]]
+            return np.array(board).reshape(6, 6, 2), str(carried)
         if self.kind == "discrete":
             return int(row[0])
         if self.kind == "tuple":
@@ -119,6 +125,8 @@ class Task:
     """All that a strategy learns about an environment. The held-out transitions are not among it.
 
     description: the text about the environment; contract: the text about the class to write.
+    kind: what is asked for, which decides the prompts: a ``world_model``; or a ``script``, a program that solves a
+    problem of programming (then environment names the problem, and there are neither spaces nor transitions).
     """
 
     environment: str
@@ -127,6 +135,7 @@ class Task:
     observation_space: Space
     action_space: Space
     train: Transitions
+    kind: Literal["world_model", "script"] = "world_model"
 
 
 @dataclass(frozen=True)
@@ -164,6 +173,7 @@ FailureKind = Literal[
     "protocol_violation",  # the program tampered with the channel
     "stateful",  # predictions differ in a fresh process: knowledge was carried between transitions
     "too_large",
+    "flood",  # a script wrote more than it may
     "context_exceeded",
     "refused",  # by a content filter, or by the model itself
     "strategy_error",  # the strategy itself raised
@@ -267,6 +277,25 @@ class Mistake:
 
 
 @dataclass(frozen=True)
+class WrongOutput:
+    """A test that a script does not pass. index: which one; given, expected, said: its input, and the outputs."""
+
+    index: int
+    given: str
+    expected: str
+    said: str
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a script wrote for one input. failure: why it did not end as it should; seconds: reference seconds."""
+
+    output: str
+    failure: Failure | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """How well a program predicts a set of transitions (all shares lie in [0, 1]).
 
@@ -277,7 +306,9 @@ class Evaluation:
     one that the protocol shows; determined: share of transitions with all parts right that observation and action
     determine; lost: share of tried pairs of steps in which the second did not go on from where the first led, None
     where that was not tried or nobody plans so; precision: how nearly right it is (see cwmb.judging.precision), None if
-    not measured.
+    not measured; valid: share of non-terminal transitions whose valid actions are right, None where there are none.
+
+    Of a script accuracy is the share of tests that it passes, and outputs are what mistakes are of a world model.
     """
 
     accuracy: float
@@ -292,6 +323,8 @@ class Evaluation:
     determined: float = 0.0
     lost: float | None = None
     precision: float | None = None
+    valid: float | None = None
+    outputs: tuple[WrongOutput, ...] = ()
 
     @property
     def perfect(self) -> bool:

@@ -34,7 +34,13 @@ FORBIDDEN = {
 WORKER = ("cwmb.sandbox", "cwmb.planners", "cwmb.types")
 # The real environments, and the only places that may touch them.
 SIMULATORS = ("gymnasium", "mujoco")
-MAY_SIMULATE = ("cwmb.worlds", "cwmb.collect", "cwmb.harness.measure", "cwmb.api.world_model")
+MAY_SIMULATE = (
+    "cwmb.worlds",
+    "cwmb.collect",
+    "cwmb.harness.measure",
+    "cwmb.api.world_model",
+    "cwmb.harness.offline_rl",
+)
 
 
 def module(path: Path) -> str:

@@ -14,6 +14,8 @@ from cwmb.benchmark.data import data_path
 from cwmb.conversion import convert
 from cwmb.errors import CwmbError, unknown
 
+RTFM = "rtfm"  # the family of environments with manuals
+
 
 @dataclass(frozen=True)
 class Tolerances:
@@ -62,6 +64,8 @@ class EnvironmentSpec:
     reward_values: all values that the reward can take, or None where it is continuous;
     stochastic: whether a step draws random numbers; episodes: per protocol, where it departs from the protocol's;
     blocks: sizes of the parts of a large observation: positions, velocities, and what is derived from them;
+    parts: sizes of the parts of an observation that are right or wrong as wholes: the state, what actions are valid;
+    contract: the text about the class to write; reference: the reference program's name, if it is not the id;
     world: what differs from the original; None in files and in suite ``cwmb18``.
     fit: whether a program may learn from the training data (a suite's decision).
     """
@@ -78,6 +82,9 @@ class EnvironmentSpec:
     stochastic: bool = False
     episodes: dict[str, int] = field(default_factory=dict)
     blocks: list[int] = field(default_factory=list)
+    parts: list[int] = field(default_factory=list)
+    contract: str = "contract"
+    reference: str = ""
     world: World | None = None
     fit: bool = False
 
@@ -90,19 +97,26 @@ def environment_ids() -> tuple[str, ...]:
 
 
 @cache
+def family_ids(family: str) -> tuple[str, ...]:
+    """The ids of a family of environments besides the 18: those in a folder of ``environments/``, by name."""
+    return tuple(path.stem for path in sorted(data_path("environments", family).glob("*.toml")))
+
+
+@cache
 def environment(name: str) -> EnvironmentSpec:
     """The specification of an environment.
 
     Raises:
         CwmbError: there is none of that name, or its file is malformed.
     """
-    if name not in environment_ids():
-        raise unknown("environment", name, environment_ids())
+    known = (*environment_ids(), *family_ids(RTFM))
+    if name not in known:
+        raise unknown("environment", name, known)
     return _read(name)
 
 
 def _read(name: str) -> EnvironmentSpec:
-    path = data_path("environments", f"{name}.toml")
+    path = data_path("environments", RTFM if name in family_ids(RTFM) else "", f"{name}.toml")
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
         tolerances = content.get("tolerances", {})

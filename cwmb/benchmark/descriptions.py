@@ -59,9 +59,9 @@ def description(environment_id: str, set_name: str = DEFAULT) -> str:
 
 
 @cache
-def contract(fit: bool = False) -> str:
+def contract(fit: bool = False, name: str = "contract") -> str:
     """The text about the class ``Environment`` that a program must define. fit: whether it may learn from data."""
-    parts = ("contract", "fit") if fit else ("contract",)
+    parts = (name, "fit") if fit else (name,)
     return "\n".join(data_path("descriptions", f"{name}.md").read_text(encoding="utf-8") for name in parts)
 
 

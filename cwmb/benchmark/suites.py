@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from cwmb.benchmark import descriptions
-from cwmb.benchmark.catalog import DatasetSpec, EnvironmentSpec, World, environment, environment_ids
+from cwmb.benchmark.catalog import DatasetSpec, EnvironmentSpec, World, environment, environment_ids, family_ids
 from cwmb.benchmark.data import data_path
 from cwmb.conversion import convert
 from cwmb.errors import CwmbError, unknown
@@ -36,7 +36,7 @@ class Suite:
 
     stated: whether descriptions state the constants, or only the ranges of those that are hidden; fit: whether a
     program may learn from the training data; shown: how many recorded transitions a description shows; alterations:
-    how many mechanisms are changed, at least and at most.
+    how many mechanisms are changed, at least and at most; family: whose environments these are, the 18 if empty.
     """
 
     name: str
@@ -45,6 +45,12 @@ class Suite:
     fit: bool = False
     shown: int = 0
     alterations: tuple[int, int] = (0, 0)
+    family: str = ""
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of the environments that the suite can have worlds of."""
+        return family_ids(self.family) if self.family else environment_ids()
 
 
 @dataclass(frozen=True)
@@ -74,7 +80,9 @@ class Worlds:
     def ids(self) -> tuple[str, ...]:
         """The environments' ids, in the order of the originals."""
         folder = self.folder
-        return tuple(i for i in environment_ids() if folder is None or (folder / i / WORLD).is_file())
+        if folder is None:
+            return environment_ids()
+        return tuple(i for i in suite(self.suite).ids if (folder / i / WORLD).is_file())
 
     def environment(self, name: str) -> EnvironmentSpec:
         """The specification of one of them.
@@ -180,7 +188,7 @@ def told(spec: EnvironmentSpec, set_name: str = descriptions.DEFAULT) -> str:
 
 def told_sha256(spec: EnvironmentSpec, set_name: str = descriptions.DEFAULT) -> str:
     """SHA-256, in hex, of everything that a model is told about an environment: description and contract."""
-    return hashlib.sha256((told(spec, set_name) + descriptions.contract(spec.fit)).encode()).hexdigest()
+    return hashlib.sha256((told(spec, set_name) + descriptions.contract(spec.fit, spec.contract)).encode()).hexdigest()
 
 
 def _read(path: Path) -> WorldFile:

@@ -54,7 +54,10 @@ def spaces(spec: EnvironmentSpec) -> tuple[Space, Space]:
     path = dataset_folder(spec.dataset.train, root(spec)) / "data" / "metadata.json"
     try:
         metadata = json.loads(path.read_text(encoding="utf-8"))
-        return _space(json.loads(metadata["observation_space"])), _space(json.loads(metadata["action_space"]))
+        observation = _space(json.loads(metadata["observation_space"]))
+        if observation.kind == "board" and spec.world is not None:
+            observation = replace(observation, words=tuple(spec.world.constants["words"]))
+        return observation, _space(json.loads(metadata["action_space"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CwmbError(
             f"trajectories: {path} cannot be read ({error}); check it out again or run `make trajectories`"
@@ -69,6 +72,8 @@ def _space(described: Mapping[str, Any]) -> Space:
         return Space(
             "discrete", (float(described["start"]),), (float(described["start"] + described["n"] - 1),), "int64"
         )
+    if described["type"] == "MultiDiscrete":
+        return Space("board", (0.0,) * len(described["nvec"]), tuple(n - 1.0 for n in described["nvec"]), "int64")
     parts = [_space(part) for part in described["subspaces"]]
     return Space("tuple", tuple(x for p in parts for x in p.low), tuple(x for p in parts for x in p.high), "int64")
 

@@ -26,6 +26,7 @@ from cwmb.errors import (
 )
 from cwmb.text import line
 
+APPS = "apps"  # the suite whose tasks are problems of programming
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 FILE = click.Path(path_type=Path)
@@ -163,7 +164,7 @@ def list_(what: str, as_json: bool) -> None:
     from cwmb.plugins import names
 
     kinds: dict[str, Any] = {
-        "suites": suite_names,
+        "suites": lambda: (*suite_names(), APPS),
         "environments": environment_ids,
         "descriptions": description_sets,
         "strategies": lambda: names("cwmb.strategies"),
@@ -189,7 +190,7 @@ def describe(env: str, descriptions: str, suite: str, worlds: Path | None) -> No
     from cwmb.benchmark.suites import chosen, told
 
     spec = chosen(suite, worlds).environment(env)
-    print(f"{told(spec, descriptions).rstrip()}\n\n{contract(spec.fit).rstrip()}")
+    print(f"{told(spec, descriptions).rstrip()}\n\n{contract(spec.fit, spec.contract).rstrip()}")
 
 
 @app.within("Your own program")
@@ -289,15 +290,42 @@ def plan(
 @click.option("--address", help="The Ray cluster's, if it is not that of this machine.")
 @click.option("--out", type=FILE, help="The run's folder; runs/<strategy>-<model>-<protocol>.")
 @click.option("-o", "options", multiple=True, help="name=value, an option of the strategy.")
+@click.option(
+    "--apps", help="Problems of suite apps: a file as APPS has them, or hub (the benchmark's own unless said)."
+)
 @unsafe
-def eval_(**asked: Any) -> int:
+def eval_(apps: str | None, **asked: Any) -> int:
     """Run a strategy with a language model over environments; running it again completes what is missing."""
     from cwmb.cli.commands import Wanted, evaluate
 
-    states = evaluate(Wanted(**asked))
+    wanted = Wanted(**asked)
+    if apps is not None or wanted.suite == APPS:
+        from cwmb.cli.problems import evaluate_problems
+
+        states = evaluate_problems(wanted, apps)
+    else:
+        states = evaluate(wanted)
     if "infrastructure" in states:
         return EXIT_INFRASTRUCTURE
     return EXIT_CELL_FAILED if "failed" in states else 0
+
+
+@app.within("Running strategies")
+@app.command(name="bench-inference")
+@click.argument("what", metavar="PROGRAM.py|RUN", type=FILE)
+@click.option("--model", required=True, help="Which language model is asked for steps.")
+@click.option("--env", help="Of the program; of a run, only these of its environments.")
+@count("--rows", default=10, show_default=True, help="Test transitions that are asked for.")
+@protocol_name("standard")
+@suite_name
+@click.option("--out", type=FILE, help="Where results and ledgers go; runs/inference-<model>.")
+def bench_inference_(
+    what: Path, model: str, env: str | None, rows: int, protocol: str, suite: str, out: Path | None
+) -> None:
+    """Compare a step by a program with one that a language model predicts itself: time and accuracy of both."""
+    from cwmb.cli.inference import bench_inference
+
+    print(bench_inference(what, model, env, rows, protocol, suite, out))
 
 
 @app.within("Running strategies")
@@ -390,6 +418,57 @@ def baselines(envs: tuple[str, ...], protocol: str, suite: str, worlds: Path | N
     if not show:
         measure_baselines(envs, protocol, which)
     print(show_baselines(protocol, format_, which))
+
+
+@app.within("Running strategies")
+@app.command()
+@click.argument("algorithm", metavar="cql|bc|td3bc")
+@environment_names
+@protocol_name("standard")
+@suite_name
+@worlds_folder
+@count("--updates", default=1000, show_default=True, help="Gradient steps; the paper has ten epochs of a hundred.")
+@count("--transitions", help="Training transitions to learn from, drawn (all unless said).")
+@count("--seeds", default=1, show_default=True, help="Policies to learn, of seeds 0 … K-1.")
+@count("--episodes", help="How many (the protocol's unless said; then the result is shown, and kept only with --out).")
+@click.option("--out", type=FILE, help="The file of results; results/offline_rl.jsonl.")
+def baseline(
+    algorithm: str,
+    envs: tuple[str, ...],
+    protocol: str,
+    suite: str,
+    worlds: Path | None,
+    updates: int,
+    transitions: int | None,
+    seeds: int,
+    episodes: int | None,
+    out: Path | None,
+) -> None:
+    """Learn a policy from the training data by offline reinforcement learning, and see what it gets."""
+    from cwmb.benchmark.suites import chosen
+    from cwmb.cli.offline import learn_policies
+
+    which = chosen(suite, worlds)
+    print(learn_policies(algorithm, envs, which, protocol, updates, transitions, seeds, episodes, out))
+
+
+@app.within("Running strategies")
+@app.command(name="sample-efficiency")
+@click.argument("envs", metavar="ENV...", nargs=-1, required=True)
+@click.option("--strategy", default="gif_mcts", show_default=True, help="cwmb list strategies")
+@click.option("--model", required=True, help="Which language model writes the programs.")
+@click.option("-o", "options", multiple=True, help="name=value, an option of the strategy.")
+@protocol_name("quick")
+@count("--budget", "calls", help="LLM calls of one search (the protocol's unless said).")
+@count("--seeds", default=1, show_default=True, help="Seeds 0 … K-1.")
+@click.option("--against", "algorithms", multiple=True, default=("cql",), show_default=True, help="cql, bc, td3bc.")
+@count("--updates", default=1000, show_default=True, help="Gradient steps of these.")
+@click.option("--out", type=FILE, help="Where points and figure go; runs/efficiency-<strategy>-<model>.")
+def sample_efficiency_(envs: tuple[str, ...], strategy: str, protocol: str, out: Path | None, **asked: Any) -> None:
+    """Compare programs with learned policies by the number of training transitions: 1, 10, 100, all. Draws a figure."""
+    from cwmb.cli.efficiency import sample_efficiency
+
+    print(sample_efficiency(envs, strategy, protocol_name=protocol, out=out, **asked))
 
 
 @app.within("The leaderboard")

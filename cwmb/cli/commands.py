@@ -112,7 +112,7 @@ def complete(asked: Wanted, console: Console) -> tuple[Path, list[Record]]:
         descriptions=asked.descriptions,
         worlds=worlds,
     )
-    with open_run(folder, configuration, extent) as run, _stop_on_interrupt(console, folder) as stop:
+    with open_run(folder, configuration, extent) as run, stop_on_interrupt(console, folder) as stop:
         before = [r for r in run.finished().values() if r.state == "done"]
         done = len(before), sum(r.planning is not None for r in before)
         try:
@@ -165,7 +165,7 @@ def _say_what_failed(console: Console, records: Sequence[Record]) -> None:
 
 
 @contextmanager
-def _stop_on_interrupt(console: Console, folder: Path) -> Iterator[Event]:
+def stop_on_interrupt(console: Console, folder: Path) -> Iterator[Event]:
     """The first Ctrl-C lets the calls in flight finish and be saved; the second ends the process at once."""
     stop = Event()
     asked_before = False

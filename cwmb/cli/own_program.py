@@ -20,6 +20,8 @@ from cwmb.judging.bounds import bounds
 from cwmb.judging.horizon import program_horizon, recorded_trajectories
 from cwmb.judging.judge import Judge
 from cwmb.machine import cores
+from cwmb.models.prompts.boards import board_mistake
+from cwmb.reference import MANUAL
 from cwmb.sandbox import Sandbox
 from cwmb.seeds import Purpose, generator, unforeseen
 from cwmb.text import in_html, line
@@ -89,7 +91,7 @@ class ProgramScore:
     def plain(self) -> dict[str, Any]:
         """What ``cwmb score --json`` prints."""
         fields = (
-            *("accuracy", "state", "reward", "done", "exact", "determined", "precision", "lost", "ran"),
+            *("accuracy", "state", "reward", "done", "exact", "determined", "precision", "lost", "ran", "valid"),
             *("floor", "ceiling", "skill", "n"),
         )
         found = {name: getattr(self.score, name) for name in fields}
@@ -151,6 +153,8 @@ def _score_lines(scored: ProgramScore) -> Iterator[str]:
         yield f"           {evaluation.determined:.4f}   all right that follows from observation and action"
     yield f"  precision {result.precision:.4f}  right digits of five"
     yield f"  state    {result.state:.4f}   reward {result.reward:.4f}   done {result.done:.4f}"
+    if result.valid is not None:
+        yield f"  valid    {result.valid:.4f}   actions"
     if result.horizon is not None:
         one, ten, hundred = (f"{steps:g}" for steps in result.horizon.steps)
         yield f"  horizon  {one} of {result.horizon.length:g} steps along recorded actions"
@@ -180,6 +184,10 @@ def _speed(steps: int, seconds: float) -> str:
 
 
 def _mistake_lines(mistake: Mistake, observations: Space, actions: Space) -> Iterator[str]:
+    if observations.kind == "board":
+        yield f"transition {mistake.index}:"
+        yield from board_mistake(mistake, observations).split("\n")
+        return
     observation = observations.decode(np.array(mistake.observation))
     action = actions.decode(np.array(mistake.action))
     yield f"transition {mistake.index}: observation {_value(observation)}, action {_value(action)}"
@@ -285,6 +293,8 @@ def _plan_lines(plan: ProgramPlan) -> Iterator[str]:
     yield f"  model steps  {result.model_steps:,} ({result.failed_steps:,} failed)"
     yield f"  speed        {_speed(result.model_steps, plan.reference_seconds)}"
     yield f"  random       {result.random_actions} actions of {result.steps}"
+    if plan.spec.reference == MANUAL:
+        yield f"  won          {sum(r > 0 for r in result.returns)} of {result.episodes} episodes"
     if result.step_many is not None:
         yield f"  step_many    {result.step_many}"
     if result.failure is not None:

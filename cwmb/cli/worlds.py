@@ -11,7 +11,7 @@ from rich.console import Console
 
 from cwmb.benchmark.suites import drawn, suite
 from cwmb.cli.commands import measure_baselines
-from cwmb.errors import CwmbError
+from cwmb.errors import CwmbError, unknown
 
 
 def draw_worlds(
@@ -25,11 +25,11 @@ def draw_worlds(
         CwmbError: there is no such suite or environment, or the folder holds something else.
     """
     from cwmb.collect.worlds import write_world
-    from cwmb.worlds.constants import constants, varying
 
-    wanted, ids = suite(suite_name), list(names or varying())
+    wanted, ids = suite(suite_name), list(names or suite(suite_name).ids)
     for name in ids:
-        constants(name)
+        if name not in wanted.ids:
+            raise unknown(f"environment of suite {suite_name}", name, wanted.ids)
     if folder.exists() and any(folder.glob("*/world.json")):
         found = drawn(folder)
         if (found.suite, found.seed) != (suite_name, seed):

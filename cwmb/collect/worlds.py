@@ -18,12 +18,12 @@ from zlib import crc32
 
 import numpy as np
 
-from cwmb.benchmark.catalog import EnvironmentSpec, World, environment
+from cwmb.benchmark.catalog import RTFM, EnvironmentSpec, World, environment
 from cwmb.benchmark.protocols import protocol
 from cwmb.benchmark.suites import DESCRIPTION, WORLD, Suite, WorldFile
 from cwmb.benchmark.suites import drawn as drawn_worlds
 from cwmb.benchmark.trajectories import checksum, concatenate, read
-from cwmb.collect import marked
+from cwmb.collect import manuals, marked
 from cwmb.collect.determined import restored
 from cwmb.collect.diverse import diverse
 from cwmb.collect.edges import EDGES
@@ -348,7 +348,8 @@ def write_world(name: str, suite: Suite, seed: int, folder: Path) -> bool:
     if target.exists():
         drawn_worlds(folder).environment(name)  # raises where it is no world
         return False
-    spec, data, attempt = draw(name, suite, seed)
+    of_manual = suite.family == RTFM
+    spec, data, attempt = (manuals.draw if of_manual else draw)(name, suite, seed)
     simulator = make(spec)
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".drawing-", dir=folder) as staging:
@@ -356,7 +357,11 @@ def write_world(name: str, suite: Suite, seed: int, folder: Path) -> bool:
         for split, transitions in data.items():
             written = Recording(transitions, {"world": f"{suite.name} seed {seed}", "split": split}, table=True)
             write(root, f"{name}/{split}-v0", spec, simulator, [written])
-        text = description(spec, suite, simulator, _shown(spec, suite, data["train"], seed))
+        text = (
+            manuals.description(spec)
+            if of_manual
+            else description(spec, suite, simulator, _shown(spec, suite, data["train"], seed))
+        )
         (root / name / DESCRIPTION).write_text(text, encoding="utf-8")
         assert spec.world is not None
         file = WorldFile(

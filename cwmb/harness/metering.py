@@ -200,6 +200,10 @@ def _merit(scored: Scored) -> tuple[float, float, bool]:
     return scored.evaluation.accuracy, scored.evaluation.exact, not scored.evaluation.loses_state
 
 
+# What finds a program in an answer that had to start with these lines, and says why there is none.
+Extract = Callable[[str, str], tuple[Program | None, Failure | None]]
+
+
 @dataclass(frozen=True)
 class MeteredModel:
     """A provider behind a meter and a ledger. See cwmb.types.LanguageModel."""
@@ -210,6 +214,7 @@ class MeteredModel:
     meter: Meter
     environment: str
     seed: int
+    extract: Extract = extract
 
     def complete(self, prompt: Prompt) -> Completion:
         """Ask once; the answer is in the ledger before it is returned."""
@@ -222,7 +227,7 @@ class MeteredModel:
             key, extra = request_hash(request), _extra(prompt, request)
             with self.meter.harness():
                 reply = self.ledger.entry("call", index, key, Reply, lambda: self._ask(request), extra)
-                completion = _completion(index, prompt, reply)
+                completion = _completion(index, prompt, reply, self.extract)
                 self.meter.count_call(Asked(prompt, completion, reply), self.ledger.seconds("call", index))
             return completion
 
@@ -246,7 +251,7 @@ def _extra(prompt: Prompt, request: Request) -> Mapping[str, object]:
     return {**json.loads(json.dumps(about)), "request": {"messages": messages, "seed": request.seed}}
 
 
-def _completion(index: int, prompt: Prompt, reply: Reply) -> Completion:
+def _completion(index: int, prompt: Prompt, reply: Reply, extract: Extract) -> Completion:
     program: Program | None
     failure: Failure | None
     in_thoughts = False

@@ -53,7 +53,7 @@ class Score:
 
     unseen_accuracy: on pairs of state and action that are absent from train, None where all or none are; horizon: see
     cwmb.judging.horizon, None in the training score; determined, lost: see Evaluation; precision: see
-    cwmb.judging.precision.
+    cwmb.judging.precision; valid: see Evaluation.
     """
 
     accuracy: Share
@@ -72,6 +72,7 @@ class Score:
     determined: float | None = None
     lost: float | None = None
     precision: Share | None = None
+    valid: Share | None = None
 
 
 @dataclass(frozen=True)
@@ -367,4 +368,5 @@ def score(
         determined=e.determined,
         lost=e.lost,
         precision=e.precision,
+        valid=e.valid,
     )

@@ -64,7 +64,7 @@ class Extent:
     def cells(self) -> list[Cell]:
         """All cells in the order in which they run: every environment's first seed first."""
         order = {name: i for i, name in enumerate(environment_ids())}
-        names = sorted(self.environments, key=lambda name: order[name])
+        names = sorted(self.environments, key=lambda name: (order.get(name, len(order)), name))
         return [Cell(name, seed) for seed in range(self.seeds) for name in names]
 
 

@@ -7,6 +7,8 @@ import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from cwmb.benchmark.descriptions import contract
 from cwmb.benchmark.suites import told
 from cwmb.errors import BudgetExhausted, CwmbError
@@ -15,7 +17,7 @@ from cwmb.harness.metering import Meter, MeteredEvaluate, MeteredModel, SearchOv
 from cwmb.harness.records import Limit, Stop
 from cwmb.harness.setup import Job
 from cwmb.seeds import Purpose
-from cwmb.types import Evaluation, Failure, Program, Strategy, Task
+from cwmb.types import Evaluate, Evaluation, Failure, LanguageModel, Program, Strategy, Task
 
 
 @dataclass(frozen=True)
@@ -36,15 +38,28 @@ def search(job: Job, strategy: Strategy) -> Found:
     task = Task(
         environment=job.spec.id,
         description=told(job.spec, setup.descriptions),
-        contract=contract(job.spec.fit),
+        contract=contract(job.spec.fit, job.spec.contract),
         observation_space=job.judge.observation_space,
         action_space=job.judge.action_space,
         train=job.data["train"],
     )
+    return conduct(strategy, task, llm, evaluate, job.draws(Purpose.SEARCH), meter, job.folder)
+
+
+def conduct(
+    strategy: Strategy,
+    task: Task,
+    llm: LanguageModel,
+    evaluate: Evaluate,
+    rng: np.random.Generator,
+    meter: Meter,
+    folder: Path,
+) -> Found:
+    """Run a strategy on a task of any kind."""
     chosen: Program | None = None
     fault: BaseException | None = None
     try:
-        chosen = strategy.search(task, llm, evaluate, job.draws(Purpose.SEARCH))
+        chosen = strategy.search(task, llm, evaluate, rng)
         if not (chosen is None or isinstance(chosen, Program)):
             raise TypeError(f"search() returned {type(chosen).__name__}, not a Program or None")
     except (BudgetExhausted, SearchOver):
@@ -57,7 +72,7 @@ def search(job: Job, strategy: Strategy) -> Found:
     if isinstance(fault, CwmbError):
         raise fault
     if fault is not None:
-        return Found("error", failure=Failure("strategy_error", described(job.folder, fault)))
+        return Found("error", failure=Failure("strategy_error", described(folder, fault)))
     best = meter.best()
     if chosen is None:
         chosen = best.program if best else None

@@ -2,7 +2,7 @@
 
 For a transition (s, a, r, s', terminated) the state part S is the share of observation elements that match, the reward
 part R and the done part D are 0 or 1. A transition counts (S + R + D) / 3, a terminal one (R + D) / 2 since its next
-state does not matter. NaN never matches.
+state does not matter. NaN never matches. Of a board S is 0 or 1, and which actions are valid is a fourth part like it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Rules:
     with the recorded reward rounded to float32 (the published code's rule); time_limit_is_done: whether truncation
     counts as done; by_reward: whether every distinct reward value weighs the same in total; ends: the least share of
     the weight that the transitions which end an episode have in total, where there are any; malformed_raises: whether
-    an observation of the wrong shape or kind costs as much as an exception.
+    an observation of the wrong shape or kind costs as much as an exception; parts: see EnvironmentSpec.
     """
 
     observation: float | None
@@ -50,6 +50,7 @@ class Rules:
     by_reward: bool
     ends: float = 0.0
     malformed_raises: bool = False
+    parts: tuple[int, ...] = ()
 
 
 PAPER_TOLERANCE = 1e-5
@@ -68,6 +69,7 @@ def rules(spec: EnvironmentSpec, scoring: ScoringRules) -> Rules:
         by_reward=scoring.weighting == "every_reward" or spec.reward_values is not None,
         ends=0.0 if spec.reward_values is None else scoring.ends,
         malformed_raises=scoring.malformed == "everything",
+        parts=tuple(spec.parts),
     )
 
 
@@ -76,7 +78,7 @@ class Marks:
     """Which parts of N predictions are right.
 
     elements: bool [N, D]; reward, done, terminal: bool [N]; ran: bool [N], whether the program answered at all; formed:
-    bool [N], whether its observation was one.
+    bool [N], whether its observation was one; parts: sizes of those parts of an observation that are right as wholes.
     """
 
     elements: Bools
@@ -85,11 +87,21 @@ class Marks:
     terminal: Bools
     ran: Bools
     formed: Bools
+    parts: tuple[int, ...] = ()
+
+    @property
+    def wholes(self) -> Floats:
+        """The observation's marks [N, P]: the share of matching elements, or whether each part matches as a whole."""
+        if not self.parts:
+            return np.asarray(self.elements.mean(axis=1, keepdims=True))
+        return np.stack(
+            [part.all(axis=1) for part in np.split(self.elements, np.cumsum(self.parts)[:-1], axis=1)], axis=1
+        ).astype(np.float64)
 
     @property
     def state(self) -> Floats:
-        """Share of matching observation elements [N]."""
-        return np.asarray(self.elements.mean(axis=1))
+        """The mark of the state [N]: that of the observation, or of its first part."""
+        return np.asarray(self.wholes[:, 0])
 
     @property
     def right(self) -> Bools:
@@ -100,7 +112,8 @@ class Marks:
     def score(self) -> Floats:
         """Score of each transition [N]."""
         rest = self.reward.astype(np.float64) + self.done
-        return np.where(self.terminal, rest / 2, (self.state + rest) / 3)
+        wholes = self.wholes
+        return np.where(self.terminal, rest / 2, (wholes.sum(axis=1) + rest) / (wholes.shape[1] + 2))
 
     def excused(self, determined: Bools) -> Marks:
         """The marks with all right that is not determined [N, D + 2], as long as it was said in due form."""
@@ -129,6 +142,7 @@ def compare(truth: Transitions, predicted: Predictions, rules: Rules) -> Marks:
         terminal=terminal,
         ran=answered,
         formed=shaped,
+        parts=rules.parts,
     )
 
 
@@ -157,7 +171,14 @@ def evaluate(
         failure=predicted.failure,
         determined=float(marks.excused(truth.determined).right.mean()),
         precision=None if nearly is None else average(nearly) if counts else 0.0,
+        valid=_valid(marks, going_on),
     )
+
+
+def _valid(marks: Marks, going_on: Bools) -> float | None:
+    if len(marks.parts) < 2:
+        return None
+    return float(marks.wholes[going_on, 1].mean()) if going_on.any() else 1.0
 
 
 def mistakes(

@@ -92,7 +92,7 @@ class _Search:
         if not (likely or "Environment" in body) or self.parses == _MAX_PARSES:
             return False
         self.parses += 1
-        tree = _parse(source + "\n")
+        tree = parse(source + "\n")
         if isinstance(tree, Failure):
             if self.failure is None and likely:
                 self.failure = _with_prefix(tree) if missing else tree
@@ -108,7 +108,7 @@ class _Search:
         if not _ENVIRONMENT.search(source) or self.parses == _MAX_PARSES:
             return False
         self.parses += 1
-        tree = _parse(source + "\n")
+        tree = parse(source + "\n")
         return isinstance(tree, ast.Module) and bool(_completeness(tree))
 
 
@@ -120,7 +120,7 @@ def _imports_lacking(source: str, prefix: str) -> str:
     unbound -= {
         _bound(alias) for node in nodes if isinstance(node, ast.Import | ast.ImportFrom) for alias in node.names
     }
-    trees = [_parse(line) for line in prefix.split("\n") if line.startswith(("import ", "from "))]
+    trees = [parse(line) for line in prefix.split("\n") if line.startswith(("import ", "from "))]
     imports = [node for tree in trees if isinstance(tree, ast.Module) for node in tree.body]
     return "".join(
         f"{ast.unparse(node)}\n"
@@ -145,7 +145,8 @@ def continues(source: str, prefix: str) -> bool:
     return given[: len(wanted)] == wanted
 
 
-def _parse(source: str) -> ast.Module | Failure:
+def parse(source: str) -> ast.Module | Failure:
+    """The source as a tree, or what is wrong with it."""
     size = len(source.encode("utf-8", "surrogatepass"))
     if size > MAX_BYTES:
         return Failure("too_large", f"the program has {size} bytes, {MAX_BYTES} are allowed")
@@ -274,12 +275,12 @@ def _prose_begins(lines: list[str], head: int) -> int:
             break
         if not lines[i][:1].strip() or lines[i][0] in ")]}#" or _DEFINITION.match(lines[i]):
             continue
-        if isinstance(_parse(lines[i] + "\n"), Failure) or _is_bare(lines[i]):
+        if isinstance(parse(lines[i] + "\n"), Failure) or _is_bare(lines[i]):
             return i
     return len(lines)
 
 
 def _is_bare(source: str) -> bool:
     """Whether source is Python only by chance: words that are names (``Done``), or annotate one (``Note: this``)."""
-    tree = _parse(source + "\n")
+    tree = parse(source + "\n")
     return not isinstance(tree, Failure) and all(isinstance(n, ast.Expr | ast.AnnAssign) for n in tree.body)

@@ -20,6 +20,8 @@ from random import Random
 
 from cwmb import reference
 from cwmb.benchmark.descriptions import description, description_sets
+from cwmb.benchmark.manuals import manual_in
+from cwmb.benchmark.problems import own
 from cwmb.errors import CwmbError, unknown
 from cwmb.models.faults import with_faults, with_syntax_error
 from cwmb.models.mending import continued, mended, normalised, parsed, parses
@@ -63,16 +65,20 @@ class Simulated:
         prompt = "\n\n".join(message.content for message in request.messages)
         rng = _generator(request)
         finish_reason = "stop"
-        environment = _environment(prompt)
-        if environment is None:
+        script = _script(prompt)
+        if script is not None:
+            text, finish_reason = self._solution(prompt, script, rng)
+            usage = Usage(prompt_tokens=_tokens(prompt), completion_tokens=_tokens(text))
+            return Reply(text, usage, finish_reason, "simulated")
+        environment, right = _asked(prompt)
+        if right is None:
             text = "I can't tell which environment this is about, so I would only be guessing at a program."
         else:
-            text, finish_reason = self._answer(prompt, environment, rng)
+            text, finish_reason = self._answer(prompt, environment, right, rng)
         usage = Usage(prompt_tokens=_tokens(prompt), completion_tokens=_tokens(text))
         return Reply(text, usage, finish_reason, "simulated")
 
-    def _answer(self, prompt: str, environment: str, rng: Random) -> tuple[str, str]:
-        right = _right(environment)
+    def _answer(self, prompt: str, environment: str, right: str, rng: Random) -> tuple[str, str]:
         shown = _shown(prompt)
         if shown is None:
             source, explanation = self._fresh(right, rng), f"The class below models {environment}."
@@ -83,6 +89,14 @@ class Simulated:
         else:
             source, explanation = self._revision(shown, right, prompt, rng)
         return self._worded(source, explanation, rng)
+
+    def _solution(self, prompt: str, right: str, rng: Random) -> tuple[str, str]:
+        """A solution of a known problem: right in so many cases as faults are mended, else with one or two faults."""
+        shown = bool(_FENCED.search(prompt))
+        faults = (
+            0 if rng.random() < (self.rates.repair if shown else math.exp(-self.rates.fault)) else rng.choice((1, 2))
+        )
+        return self._worded(with_faults(right, faults, rng), "The program below solves the problem.", rng)
 
     def _fresh(self, right: str, rng: Random) -> str:
         """The right program with a drawn number of faults."""
@@ -168,6 +182,21 @@ def _generator(request: Request) -> Random:
 @cache
 def _right(environment: str) -> str:
     return normalised(reference.simple(environment).source)
+
+
+def _script(prompt: str) -> str | None:
+    """The solution of the benchmark's own problem that a prompt is about."""
+    found = (p for p in own().problems if p.question.strip() in prompt and p.solutions)
+    return next((normalised(p.solutions[0]) for p in found), None)
+
+
+def _asked(prompt: str) -> tuple[str, str | None]:
+    """Which environment a prompt is about, and the right program; it reads manuals, and of the others the name."""
+    manual = manual_in(prompt)
+    if manual is not None:
+        return "the game", normalised(reference.with_manual(manual).source)
+    environment = _environment(prompt)
+    return environment or "", environment and _right(environment)
 
 
 @cache

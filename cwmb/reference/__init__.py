@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from cwmb.benchmark.catalog import EnvironmentSpec
+from cwmb.benchmark.manuals import PUBLISHED, Manual, manual_of
 from cwmb.errors import unknown
 from cwmb.reference.assembly import assemble, assembled
 from cwmb.reference.assembly import constants as shipped_constants
@@ -20,6 +21,7 @@ from cwmb.types import Program
 from cwmb.worlds.constants import constants
 
 _FOLDER = Path(__file__).parent
+MANUAL = "RTFM"  # the program that has a manual for its constants
 
 
 @cache
@@ -35,7 +37,7 @@ def program(environment: str) -> Program:
     Raises:
         CwmbError: there is none.
     """
-    if environment not in environments():
+    if environment not in (*environments(), MANUAL):
         raise unknown("reference program", environment, environments())
     if environment in assembled():
         return assemble(environment, shipped_constants(environment))
@@ -48,7 +50,9 @@ def program_of(spec: EnvironmentSpec) -> Program | None:
     Raises:
         CwmbError: there is none, or it lacks a constant that the world has.
     """
-    original = program(spec.id)
+    original = program(spec.reference or spec.id)
+    if spec.reference:
+        return with_manual(manual_of(spec.world.constants) if spec.world else PUBLISHED)
     if spec.world is None:
         return original
     if not all(c.program for c in constants(spec.id)):
@@ -59,7 +63,13 @@ def program_of(spec: EnvironmentSpec) -> Program | None:
 
 def learner_of(spec: EnvironmentSpec) -> Program | None:
     """The reference program that finds out itself what a world's description leaves open; None where there is none."""
-    return learner(spec, program(spec.id))
+    return learner(spec, program(spec.reference or spec.id))
+
+
+def with_manual(manual: Manual) -> Program:
+    """The reference program of Read to Fight Monsters for a manual."""
+    values = {"GROUPS": dict(manual.groups), "BEATS": dict(manual.beats), "GOAL": manual.goal}
+    return Program(with_constants(program(MANUAL).source, values))
 
 
 @cache

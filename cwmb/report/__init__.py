@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from cwmb.report.table import Table
 
@@ -30,14 +31,34 @@ def tables(paths: Sequence[Path], published: bool = False) -> list[Table]:
     from cwmb.report.published import published_tables
     from cwmb.report.results import environment_tables, interval_table, main_table, speed_tables, spend_table
 
-    if published and not paths:
-        return published_tables([])
+    if published:
+        return published_tables(**_sorted(paths))
     runs = read_runs(paths)
     found = configurations(frame(runs))
-    if published:
-        return published_tables(found)
     main = [main_table(found), *environment_tables(found), spend_table(found), interval_table(found)]
     return [*main, *speed_tables(found), *anytime_table(curves(runs), found)]
+
+
+def _sorted(paths: Sequence[Path]) -> dict[str, Any]:
+    """Runs by what they are about: the suite's environments, games with manuals, problems, inference times."""
+    from cwmb.benchmark.catalog import RTFM
+    from cwmb.harness.inference import RESULTS
+    from cwmb.report.configuration import configurations
+    from cwmb.report.frame import frame, read_runs
+    from cwmb.report.problems import is_of_problems
+
+    kinds: dict[str, list[Path]] = {"ours": [], RTFM: [], "apps": [], "inference": []}
+    for path in paths:
+        if is_of_problems(path):
+            kind = "apps"
+        elif (path / RESULTS).is_file():
+            kind = "inference"
+        else:
+            records = read_runs([path])[0].records
+            kind = RTFM if records and records[0].suite == RTFM else "ours"
+        kinds[kind].append(path)
+    runs = {kind: configurations(frame(read_runs(kinds[kind]))) if kinds[kind] else [] for kind in ("ours", RTFM)}
+    return {**kinds, **runs}
 
 
 def terminal(paths: Sequence[Path]) -> str:

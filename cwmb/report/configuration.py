@@ -119,7 +119,8 @@ class Configuration:
         return {
             "simulated": bool(self["simulated"].any()),
             "custom": bool(self["custom"].any()),
-            "incomplete": int(counted.sum()) < expected_cells(self.protocol, group) or self.unplanned > 0,
+            "incomplete": int(counted.sum()) < expected_cells(self.protocol, group, self.first("suite"))
+            or self.unplanned > 0,
             "unsandboxed": bool(self["unsandboxed"].any()),
             "guessed": bool(self["guessed"].any()),
             "early": bool((self["budget"] < self["run_budget"]).any()),

@@ -26,7 +26,7 @@ FORMATS = ("pdf", "svg", "png")
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)), (0, (3, 1, 1, 1)))
 MARKERS = "osD^vP*"
-STYLE = {
+STYLE: Any = {  # the names of matplotlib's parameters are its own affair
     "font.size": 8,
     "axes.titlesize": 8,
     "axes.labelsize": 8,
@@ -127,7 +127,7 @@ def _anytime(found: Sequence[Curve]) -> Figure | None:
     for number, (name, own) in enumerate(groups.items()):
         most = max(len(c.points) for c in own) - 1
         calls = np.arange(1, most + 1)
-        tokens = np.array([np.mean([_tokens(c, n) for c in own]) for n in calls])
+        tokens = np.array([np.mean([_tokens(c, int(n)) for c in own]) for n in calls])
         for row, metric in enumerate((_accuracy, _skill)):
             values = _values(own, calls, metric)
             if not values.size:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from cwmb.benchmark.catalog import environment_ids
 from cwmb.benchmark.protocols import protocol
+from cwmb.benchmark.suites import ORIGINAL, suite
 from cwmb.errors import CwmbError
 from cwmb.harness.records import Anytime, Record, Score, read_records
 from cwmb.judging.scoring import skill
@@ -68,10 +69,12 @@ NUMBERS = {
     "skill": "(accuracy - floor) / (ceiling - floor)",
     "unseen_accuracy": "accuracy on test pairs absent from train",
     "precision": "share of right decimal digits",
+    "valid_part": "share of transitions with right valid actions",
     "return_mean": "mean return of the planned episodes",
     "return_sem": "its standard error over episodes",
     "normalised_return": "(R - R_random) / (R_oracle - R_random)",
     "normalised_sem": "its standard error, both baselines' included",
+    "won": "share of the planned episodes with a positive return",
     "episodes": "that were planned in time",
     "wanted": "that were to be planned",
     "random_actions": "taken because no plan was to be had",
@@ -165,9 +168,10 @@ def frame(runs: Sequence[Run]) -> pd.DataFrame:
     return table.astype({**kinds, **dict.fromkeys(WHOLE, "int64"), **dict.fromkeys(NUMBERS, "float64")})
 
 
-def expected_cells(protocol_name: str, group: str | None = None) -> int:
-    """How many cells a protocol asks for, of one group of environments or of all."""
-    ids = environment_ids() if group is None else [name for name in environment_ids() if group_of(name) == group]
+def expected_cells(protocol_name: str, group: str | None = None, suite_name: str = ORIGINAL) -> int:
+    """How many cells a protocol asks for, of one group of a suite's environments or of all."""
+    every = environment_ids() if suite_name == ORIGINAL else suite(suite_name).ids
+    ids = every if group is None else [name for name in every if group_of(name) == group]
     return len(ids) * protocol(protocol_name).seeds
 
 
@@ -309,6 +313,7 @@ def _score(score: Score | None, record: Record) -> dict[str, Any]:
         "skill": score.skill,
         "unseen_accuracy": score.unseen_accuracy,
         "precision": score.precision,
+        "valid_part": score.valid,
     }
 
 
@@ -326,7 +331,10 @@ def _planning(record: Record) -> dict[str, Any]:
     if planning is None:
         return {}
     names = ("return_mean", "return_sem", "normalised_return", "normalised_sem", "episodes", "wanted", "random_actions")
-    return {name: getattr(planning, name) for name in (*names, "model_steps", "failed_steps", "limited")}
+    found = {name: getattr(planning, name) for name in (*names, "model_steps", "failed_steps", "limited")}
+    if planning.returns:
+        found["won"] = sum(r > 0 for r in planning.returns) / len(planning.returns)
+    return found
 
 
 def _failure(record: Record) -> str | None:

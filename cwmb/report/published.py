@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from cwmb.benchmark.baselines import baselines
 from cwmb.benchmark.data import data_path
+from cwmb.benchmark.suites import ORIGINAL
 from cwmb.errors import CwmbError
+from cwmb.harness.episodes import summary
+from cwmb.harness.inference import stored
+from cwmb.harness.offline_rl import PolicyReturn
+from cwmb.harness.offline_rl import stored as stored_policies
 from cwmb.report.baselines import fewer_episodes, returns_estimate
 from cwmb.report.configuration import Configuration
+from cwmb.report.problems import problem_rows
 from cwmb.report.results import MARKS, average, combined_error, identity, notes
 from cwmb.report.table import Column, Estimate, Table, Value, estimate
 
@@ -40,60 +47,143 @@ def published_rows(table: str) -> list[dict[str, Any]]:
         raise CwmbError(f"{path}: cannot read table {table} ({error}); restore the file") from error
 
 
-def published_tables(ours: Sequence[Configuration]) -> list[Table]:
-    """Every table of the paper that holds results; ours may be empty."""
+def published_tables(
+    ours: Sequence[Configuration],
+    rtfm: Sequence[Configuration] = (),
+    apps: Sequence[Path] = (),
+    inference: Sequence[Path] = (),
+) -> list[Table]:
+    """Every table of the paper that holds results; ours may be empty.
+
+    rtfm: those of that suite; apps, inference: folders of runs over problems, and of inference times.
+    """
     return [
-        _apps(),
+        _apps(apps),
         _main(ours),
-        _rtfm(),
+        _rtfm(rtfm),
         _ablations(ours),
-        _inference_time(),
+        _inference_time(inference),
         *_by_environment(ours),
         _raw_returns(ours),
     ]
 
 
-# ---------------------------------------------------------------------------- tables that only the paper has rows for
+def missing(command: str, what: str = "A row of cwmb") -> tuple[str, ...]:
+    """The note that says how a row comes to be."""
+    return (f"{what} is made by: {command}",)
 
 
-def _apps() -> Table:
-    columns = (SOURCE, MODEL, STRATEGY, Column("samples", "samples"), Column("strict_accuracy", "strict, %", digits=1))
-    rows = (
-        (PAPER, row["model"], row["strategy"], row["samples"], _figure(row["strict_accuracy"]))
-        for row in published_rows("1")
+RUN = "cwmb eval --protocol paper --strategy STRATEGY --model MODEL"
+
+
+# -------------------------------------------------------------------- tables of other things than the 18 environments
+
+
+def _apps(folders: Sequence[Path]) -> Table:
+    columns = (
+        SOURCE,
+        MODEL,
+        STRATEGY,
+        Column("samples", "samples"),
+        Column("problems", "problems"),
+        Column("strict_accuracy", "strict, %", digits=1),
+        Column("average_accuracy", "average, %", digits=1),
+        Column("any_accuracy", "any script, %", digits=1),
     )
+    rows: list[tuple[Value, ...]] = [
+        (PAPER, r["model"], r["strategy"], r["samples"], 1000, _figure(r["strict_accuracy"]), None, None)
+        for r in published_rows("1")
+    ]
+    for strategy, model, problems, budget, strict, average_, any_, _ in problem_rows(folders):
+        rows.append((OURS, model, strategy, budget, problems, strict, average_, any_))
     return Table(
         "published 1",
         "Table 1 of arXiv 2405.15383: APPS, competition split, share of problems solved completely.",
         columns,
         tuple(rows),
+        (
+            "Strict and average are of the judged script; any script counts a problem if one of those that were tried "
+            "passes all tests. Searches see the first half of the tests only.",
+            *missing("cwmb eval --suite apps --apps FILE --protocol paper --strategy STRATEGY --model MODEL"),
+        ),
     )
 
 
-def _rtfm() -> Table:
-    columns = (SOURCE, MODEL, STRATEGY, BUDGET, Column("accuracy", "accuracy"), Column("return", "return"))
-    rows = (
-        (PAPER, row["model"], row["strategy"], row["budget"], _figure(row["accuracy"]), _figure(row["return"]))
-        for row in published_rows("3")
+def _rtfm(ours: Sequence[Configuration]) -> Table:
+    columns = (
+        SOURCE,
+        MODEL,
+        STRATEGY,
+        BUDGET,
+        Column("manuals", "manuals"),
+        Column("accuracy", "accuracy"),
+        Column("return", "return"),
+        Column("won", "won"),
+        MARKS,
     )
+    rows: list[tuple[Value, ...]] = [
+        (
+            PAPER,
+            r["model"],
+            r["strategy"],
+            r["budget"],
+            "fixed",
+            _figure(r["accuracy"]),
+            _figure(r["return"]),
+            None,
+            None,
+        )
+        for r in published_rows("3")
+    ]
+    for configuration in ours:
+        label, model, budget = identity(configuration)
+        for manuals, part in _manuals(configuration):
+            figures = (average(part, name) for name in ("accuracy", "normalised_return", "won"))
+            rows.append((OURS, model, label, budget, manuals, *figures, configuration.marks))
     return Table(
-        "published 3", "Table 3 of arXiv 2405.15383: RTFM, accuracy and normalised return.", columns, tuple(rows)
+        "published 3",
+        "Table 3 of arXiv 2405.15383: RTFM, accuracy and normalised return.",
+        columns,
+        tuple(rows),
+        (
+            "won: share of the planned episodes that were won. drawn: mean over the manuals that were drawn.",
+            *_notes(ours),
+            *missing(f"{RUN} --suite rtfm"),
+        ),
     )
 
 
-def _inference_time() -> Table:
+def _manuals(configuration: Configuration) -> Iterator[tuple[str, Configuration]]:
+    """The rows of the fixed manual, and those of the drawn ones, so far as there are any."""
+    fixed = configuration["environment"] == "RTFM-fixed"
+    for name, rows in (("fixed", fixed), ("drawn", ~fixed)):
+        if rows.any():
+            yield name, configuration.take(rows)
+
+
+def _inference_time(folders: Sequence[Path]) -> Table:
     columns = (
         SOURCE,
         Column("environment", "environment"),
+        MODEL,
         Column("language_model", "language model, s", digits=1),
         Column("program", "program, s", digits=5),
+        Column("model_accuracy", "its accuracy"),
+        Column("program_accuracy", "the program's"),
     )
-    rows = ((PAPER, row["environment"], row["language_model"], row["program"]) for row in published_rows("8"))
+    rows: list[tuple[Value, ...]] = [
+        (PAPER, row["environment"], "GPT-4", row["language_model"], row["program"], None, None)
+        for row in published_rows("8")
+    ]
+    for i in (i for folder in folders for i in stored(folder)):
+        seconds = (i.model_seconds, i.program_seconds)
+        rows.append((OURS, i.environment, i.model, *seconds, i.model_accuracy, i.program_accuracy))
     return Table(
         "published 8",
         "Table 8 of arXiv 2405.15383: seconds for one predicted step, by GPT-4 itself and by a program.",
         columns,
         tuple(rows),
+        missing("cwmb bench-inference PROGRAM.py --env ENV --model MODEL"),
     )
 
 
@@ -125,6 +215,7 @@ def _main(ours: Sequence[Configuration]) -> Table:
             "The paper's errors of accuracies are standard errors over environments and seeds, as ours are; those of "
             "its returns are smaller than that, and are not explained.",
             *_notes(ours),
+            *missing(RUN),
         ),
     )
 
@@ -143,7 +234,7 @@ def _ablations(ours: Sequence[Configuration]) -> Table:
         "Table 6 of arXiv 2405.15383: GIF-MCTS without one of its actions.",
         columns,
         tuple(rows),
-        _notes(own),
+        (*_notes(own), *missing(f"{RUN.replace('STRATEGY', 'gif_mcts')} -o fix=false (or improve, or generate)")),
     )
 
 
@@ -179,7 +270,7 @@ def _by_environment(ours: Sequence[Configuration]) -> Iterator[Table]:
             f"Tables 10 and 11 of arXiv 2405.15383, {model}: accuracy and normalised return by environment.",
             tuple(columns),
             tuple(rows),
-            _notes(ours),
+            (*_notes(ours), *missing(RUN, "A column of cwmb")),
         )
 
 
@@ -205,6 +296,8 @@ def _raw_returns(ours: Sequence[Configuration]) -> Table:
     if ours:
         columns += [Column(f"cwmb_{key}", f"{key}, cwmb", digits=1) for key in ("random", "oracle")]
     columns += [Column(f"cwmb_{i}_return", _heading(c), digits=1) for i, c in enumerate(planned)]
+    learned = _learned(ours[0].protocol if ours else "standard")
+    columns += [Column(f"cwmb_{a}_{n}", f"{a}, {n:,} updates, cwmb", digits=1) for a, n in learned]
     rows = []
     for row in published_rows("12"):
         environment = row["environment"]
@@ -212,14 +305,43 @@ def _raw_returns(ours: Sequence[Configuration]) -> Table:
         if ours:
             known = baselines(ours[0].protocol).of(environment)
             values += [returns_estimate(known.random), returns_estimate(known.oracle)]
-        rows.append((*values, *(_return(c, environment) for c in planned)))
+        policies = (returns.get(environment) for returns in learned.values())
+        rows.append((*values, *(_return(c, environment) for c in planned), *policies))
     return Table(
         "published 12",
         "Table 12 of arXiv 2405.15383: returns by environment.",
         tuple(columns),
         tuple(rows),
-        (*_notes(ours), *(fewer_episodes(ours[0].protocol) if ours else ())),
+        (
+            *_notes(ours),
+            *(fewer_episodes(ours[0].protocol) if ours else ()),
+            *missing(RUN, "A column of cwmb"),
+            *missing("cwmb baseline cql ENV (extra offline-rl)", "A policy learned without a model"),
+        ),
     )
+
+
+def _learned(protocol: str) -> dict[tuple[str, int], dict[str, Estimate]]:
+    """Returns of policies learned from all training data, by algorithm and updates: environment by environment."""
+    found: dict[tuple[str, int], dict[str, list[PolicyReturn]]] = {}
+    most: dict[str, int] = {}
+    for r in stored_policies():
+        if r.suite == ORIGINAL and r.protocol == protocol:
+            most[r.environment] = max(most.get(r.environment, 0), r.transitions)
+            found.setdefault((r.algorithm, r.updates), {}).setdefault(r.environment, []).append(r)
+    whole = {
+        key: {
+            name: [r for r in results if r.transitions == most[name]]
+            for name, results in by_environment.items()
+            if any(r.transitions == most[name] for r in results)
+        }
+        for key, by_environment in found.items()
+    }
+    return {
+        key: {name: Estimate(*summary([x for r in results for x in r.returns])) for name, results in by_name.items()}
+        for key, by_name in sorted(whole.items())
+        if by_name
+    }
 
 
 # --------------------------------------------------------------------------------------------------- parts of tables

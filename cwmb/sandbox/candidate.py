@@ -28,16 +28,21 @@ def load(source: bytes) -> Any:
     Raises:
         LoadFailed: it has a syntax error, raised, or defines no class Environment.
     """
-    try:
-        code = compile(source.decode("utf-8", "surrogatepass"), FILENAME, "exec", dont_inherit=True)
-    except BaseException as error:
-        raise LoadFailed(_syntax_report(error)) from None
+    code = compiled(source)
     try:
         return _environment(code)
     except LoadFailed:
         raise
     except BaseException as error:
         raise LoadFailed(report(error, "load_error")) from None
+
+
+def compiled(source: bytes) -> CodeType:
+    """The program's code. Raises LoadFailed: it has a syntax error."""
+    try:
+        return compile(source.decode("utf-8", "surrogatepass"), FILENAME, "exec", dont_inherit=True)
+    except BaseException as error:
+        raise LoadFailed(_syntax_report(error)) from None
 
 
 def _environment(code: CodeType) -> Any:

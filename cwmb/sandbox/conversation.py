@@ -247,7 +247,11 @@ def setup(
         "fitted": fitted,
         "reseed": reseed,
         "seed": int(seed),
-        "observation": {"kind": observation_space.kind, "size": observation_space.size},
+        "observation": {
+            "kind": observation_space.kind,
+            "size": observation_space.size,
+            "words": observation_space.words,
+        },
         "action": {
             "kind": action_space.kind,
             "size": action_space.size,

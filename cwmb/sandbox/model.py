@@ -31,10 +31,12 @@ def _many_are_finite(size: int) -> Callable[[Floats], bool]:
 class SetBeforeEveryStep:
     """A program that is put into the state that it returned last before every step, as the published code steps it."""
 
-    def __init__(self, environment: Any, observation_kind: str, observation_size: int) -> None:
+    def __init__(
+        self, environment: Any, observation_kind: str, observation_size: int, words: Sequence[str] = ()
+    ) -> None:
         self._environment = environment
-        self._decode = decoder(observation_kind)
-        self._encode = encoder(observation_kind, observation_size)
+        self._decode = decoder(observation_kind, words)
+        self._encode = encoder(observation_kind, observation_size, words)
         self._row = np.zeros(observation_size)
 
     def set_state(self, observation: Any) -> None:
@@ -64,12 +66,13 @@ class CandidateModel:
         discrete: bool,
         progress: MutableSequence[int] | memoryview | None = None,
         many: StepMany | None = None,
+        words: Sequence[str] = (),
     ) -> None:
         self._many = many
         self._progress = [0] if progress is None else progress
         self._set_state, self._step = environment.set_state, environment.step
-        self._decode = decoder(observation_kind)
-        self._encode = encoder(observation_kind, observation_size)
+        self._decode = decoder(observation_kind, words)
+        self._encode = encoder(observation_kind, observation_size, words)
         self._is_box = observation_kind == "box"
         self._is_finite = _few_are_finite if observation_size <= _FEW else _many_are_finite(observation_size)
         self._discrete = discrete

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import platform
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from cwmb.sandbox.conversation import Conversation
     from cwmb.sandbox.delivery import Delivery
     from cwmb.sandbox.parts import Share
+    from cwmb.sandbox.running import ScriptLimits
     from cwmb.sandbox.session import PlanningSession
     from cwmb.sandbox.stepping import SteppingSession
-    from cwmb.types import Fitted, Ints, Predictions, Program, Space, Transitions
+    from cwmb.types import Fitted, Ints, Predictions, Program, Ran, Space, Transitions
 
 
 class Sandbox:
@@ -186,6 +187,17 @@ class Sandbox:
 
         delivery = one_by_one(transitions, indices)
         return self._say(program, observation_space, action_space, delivery, len(transitions), limits, seed)
+
+    def run(self, program: Program, inputs: Sequence[str], limits: ScriptLimits) -> Iterator[Ran]:
+        """What a script writes to its standard output for each of these standard inputs, each in a fresh process.
+
+        Raises:
+            InfrastructureError: the processes don't work, and not for the program's doing.
+        """
+        from cwmb.sandbox.running import run
+
+        _ = self.layers
+        return run(self._pool, program, inputs, limits, self.pace)
 
     def _say_in_parts(
         self,

@@ -20,6 +20,7 @@ REPORT = struct.Struct(
     "<8sBIqI"
 )  # nonce, kind (index into KINDS), line (0: unknown), row of the question (-1: none), text bytes
 PLAN = struct.Struct("<QQQ")  # model steps, failed steps, how they were taken; float64 actions follow
+WRITTEN = struct.Struct("<Q")  # bytes that a script wrote, in shared memory
 FITTED = struct.Struct("<Q")  # bytes of the fitted environment, in shared memory; 0 where there is no method fit
 STEPPED, AT_ONCE, REFUSED = range(3)  # by step; by the program's step_many; that was refused, and the text says why
 PROGRESS = struct.Struct("<Q")  # model steps of the plan so far, in shared memory while it is made
@@ -48,6 +49,7 @@ KINDS = (
     "memory",
     "infrastructure",
     "fit_error",
+    "flood",
 )
 
 

@@ -24,7 +24,8 @@ from cwmb.sandbox.fitting import CannotTravel, frozen, thawed, training_arrays
 from cwmb.sandbox.many import StepMany
 from cwmb.sandbox.model import CandidateModel, SetBeforeEveryStep
 from cwmb.sandbox.randomness import Randomness
-from cwmb.sandbox.values import Malformed, decoder, encoder, real, truth, unpack
+from cwmb.sandbox.script import Script
+from cwmb.sandbox.values import Malformed, ValidActionsBeside, decoder, encoder, real, truth, unpack
 from cwmb.sandbox.wire import DATA_FD, LENGTH, LOG_FD, NONCE_BYTES, Report
 from cwmb.types import BAD_OBSERVATION, BAD_RETURN, OK, RAISED
 
@@ -54,6 +55,7 @@ def serve(memory: mmap, randomness: Randomness, planners: dict[str, Any], lock_d
         sys.stderr = sys.stdout
         _answer(nonce, Report(text=layers))
         answer()
+        _next_question()  # there is none: the parent looks at what was spent before it is done with us
     except BaseException as error:
         os.write(LOG_FD, b"cwmb: " + described(error).encode("utf-8", "replace"))
     finally:
@@ -63,6 +65,8 @@ def serve(memory: mmap, randomness: Randomness, planners: dict[str, Any], lock_d
 def _answerer(
     setup: dict[str, Any], memory: mmap, randomness: Randomness, planners: dict[str, Any]
 ) -> Callable[[], None]:
+    if setup.get("script"):
+        return lambda: _run(memory)
     if setup["fit"]:
         return lambda: _fit(setup, memory, randomness)
     if setup["planner"] is None:
@@ -94,7 +98,23 @@ def _load(setup: dict[str, Any], randomness: Randomness) -> tuple[Any, bool]:
         _answer(nonce, report(error, "fit_error"))
         os._exit(0)
     _answer(nonce, Report())
-    return environment, draws
+    return ValidActionsBeside(environment) if setup["observation"]["kind"] == "board" else environment, draws
+
+
+def _run(memory: mmap) -> None:
+    """Run a script once, with an input that comes as a question."""
+    nonce, source = _next_question()
+    try:
+        script = Script(source, len(memory))
+    except LoadFailed as failed:
+        _answer(nonce, failed.report)
+        os._exit(0)
+    _answer(nonce, Report())
+    nonce, content = _next_question()
+    problem = script.run(content)
+    written = script.written()
+    memory[: len(written)] = written
+    _answer(nonce, problem, wire.WRITTEN.pack(len(written)))
 
 
 def _fit(setup: dict[str, Any], memory: mmap, randomness: Randomness) -> None:
@@ -130,8 +150,9 @@ def _predict(setup: dict[str, Any], memory: mmap, randomness: Randomness) -> Non
     stride = wire.row_bytes(size)
     rows = np.ndarray((len(memory) // stride, size), np.float64, memory, wire.ROW_HEAD.size, (stride, 8))
     pack_head = wire.ROW_HEAD.pack_into
-    decode_observation, decode_action = decoder(observation_space["kind"]), decoder(action_space["kind"])
-    encode = encoder(observation_space["kind"], size)
+    kind, words = observation_space["kind"], observation_space["words"]
+    decode_observation, decode_action = decoder(kind, words), decoder(action_space["kind"])
+    encode = encoder(kind, size, words)
     begin, seed = randomness.begin, setup["seed"]
     draws, randomness.distinct = draws and setup["reseed"], not setup["reseed"]
     origin, steps = b"", 0  # the row that the program was set on, and how many it has taken from there
@@ -168,8 +189,8 @@ def _predict(setup: dict[str, Any], memory: mmap, randomness: Randomness) -> Non
                 status = OK
             except Malformed as error:
                 kind = "bad_observation"
-                if status == BAD_RETURN:
-                    kind, reward, done = "bad_return", 0.0, False
+                if status != BAD_OBSERVATION:
+                    kind, status, reward, done = "bad_return", BAD_RETURN, 0.0, False
                 if kind not in quiet_about and "fatal" not in quiet_about:
                     problem = first(malformed(error, kind, i))
             except BaseException as error:
@@ -192,9 +213,10 @@ def _plan(
     if vectors and callable(getattr(environment, "step_many", None)):
         many = StepMany(environment, size, randomness.planner_generator(setup["seed"] + 1))
     if setup["stepping"] == "set_state":
-        environment = SetBeforeEveryStep(environment, observation_space["kind"], size)
+        environment = SetBeforeEveryStep(environment, observation_space["kind"], size, observation_space["words"])
     progress = memoryview(memory).cast("Q")  # see wire.PROGRESS
-    model = CandidateModel(environment, observation_space["kind"], size, discrete, progress, many)
+    kind, words = observation_space["kind"], observation_space["words"]
+    model = CandidateModel(environment, kind, size, discrete, progress, many, words)
     randomness.distinct = True
     plan_index = 0
     while True:

@@ -129,6 +129,8 @@ def gymnasium_space(space: Space) -> spaces.Space[Any]:
     if space.kind == "box":
         dtype = np.dtype(space.dtype)
         return spaces.Box(np.array(space.low, dtype), np.array(space.high, dtype), dtype=dtype.type)
+    if space.kind == "board":
+        return spaces.MultiDiscrete([int(high) + 1 for high in space.high])
     parts = [
         spaces.Discrete(int(high - low) + 1, start=int(low)) for low, high in zip(space.low, space.high, strict=True)
     ]

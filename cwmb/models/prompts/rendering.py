@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from cwmb.models.prompts.boards import board_mistake
 from cwmb.types import Evaluation, Failure, FailureKind, Mistake, Space
 
 SHOWN_WHOLE = 32  # observations up to this size are shown in full
 MESSAGE = 2000  # characters of an error message or of a line of code
 
-_MEANING: dict[FailureKind, str] = {
+MEANING: dict[FailureKind, str] = {
     "no_code": "No class Environment was found",
     "syntax_error": "The program is not valid Python",
     "load_error": "An exception was raised while the program was loaded or Environment() was created",
@@ -57,6 +58,8 @@ def _pair(true: float, predicted: float, space: Space | None = None) -> tuple[st
 
 def mistake_table(mistake: Mistake, observations: Space, actions: Space) -> str:
     """A wrongly predicted transition, field by field, what is wrong marked; of a large observation what says most."""
+    if observations.kind == "board":
+        return board_mistake(mistake, observations)
     size = observations.size
     wrong = set(mistake.wrong_elements)
     label = "observation" if observations.kind == "discrete" else "observation[{}]"
@@ -112,8 +115,9 @@ def evidence(evaluation: Evaluation, observations: Space, actions: Space) -> str
         parts += _remarks(mistake, observations)
         return "\n\n".join(parts)
     parts.append("Every recorded transition is predicted right." if evaluation.exact == 1.0 else _NOT_SHOWN)
+    valid = "" if evaluation.valid is None else f"valid actions {evaluation.valid:.4f}, "
     parts.append(
-        f"Over {evaluation.n} transitions, the share predicted right: observation {evaluation.state:.4f}, "
+        f"Over {evaluation.n} transitions, the share predicted right: observation {evaluation.state:.4f}, {valid}"
         f"reward {evaluation.reward:.4f}, done {evaluation.done:.4f}; everything at once {evaluation.exact:.4f}."
     )
     return "\n\n".join(parts)
@@ -132,7 +136,7 @@ def _remarks(mistake: Mistake, observations: Space) -> Iterator[str]:
         yield f"The observation cannot be compared: {mistake.malformed}."
     elif mistake.done:
         yield "The episode terminates here, so that the next observation does not count."
-    elif size > SHOWN_WHOLE:
+    elif size > SHOWN_WHOLE and observations.kind != "board":
         some = f"shown are {len(mistake.shown)} that are far off for their kind"
         chosen = "only those are shown" if len(mistake.shown) == wrong else some
         yield f"{wrong} of the {size} elements of the observation are wrong; {chosen}."
@@ -143,9 +147,9 @@ def _remarks(mistake: Mistake, observations: Space) -> Iterator[str]:
         )
 
 
-def failure_text(failure: Failure) -> str:
+def failure_text(failure: Failure, meaning: Mapping[FailureKind, str] = MEANING) -> str:
     """A failure: what it means, its message, its line."""
-    parts = [_MEANING.get(failure.kind, failure.kind) + ":", _indented(failure.message[:MESSAGE])]
+    parts = [meaning.get(failure.kind, failure.kind) + ":", _indented(failure.message[:MESSAGE])]
     if failure.line is not None:
         parts.append(f"It happened in line {failure.line} of the program" + (":" if failure.code else "."))
         if failure.code:
