@@ -23,17 +23,23 @@ def evaluate_problems(asked: Wanted, source: str | None) -> set[str]:
     from cwmb.benchmark import problems as known
     from cwmb.benchmark.descriptions import contract
     from cwmb.benchmark.protocols import protocol
-    from cwmb.errors import unknown
+    from cwmb.errors import CwmbError, unknown
     from cwmb.harness.cores import Cores
+    from cwmb.harness.executors.local import in_turn
     from cwmb.harness.metering import Budget, Interrupted
     from cwmb.harness.problems import CALLS, ProblemRecord, ProblemRun, open_problem_run, run_problems, settings
     from cwmb.machine import cores
+    from cwmb.models.openai.pace import Minute, Rate
     from cwmb.plugins import chosen_strategy, options
     from cwmb.report.problems import problem_table
     from cwmb.report.render import text
     from cwmb.sandbox import Sandbox
 
     console = Console(stderr=True)
+    for name, given in (("--executor", asked.executor != "local"), ("--worlds", asked.worlds is not None)):
+        if given:
+            raise CwmbError(f"{name} is for environments: leave it out with problems of programming")
+    rate = Rate(asked.requests_per_minute, asked.tokens_per_minute)
     found = known.read(source)
     if found.skipped:
         console.print(f"{found.skipped} problems ask for a function or have no tests, and are left out.")
@@ -63,6 +69,8 @@ def evaluate_problems(asked: Wanted, source: str | None) -> set[str]:
         Sandbox(unsafe=asked.unsafe_no_sandbox) as sandbox,
         Progress(console=console, transient=True, disable=not console.is_terminal) as progress,
     ):
+        if rate.limited:
+            provider = in_turn(provider, Minute(rate), stop)
         run = ProblemRun(folder, configuration, strategy.make, provider, sandbox, Cores(cores()))
         bar = progress.add_task("problems", total=len(names) * (asked.seeds or 1))
 

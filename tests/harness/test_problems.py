@@ -95,6 +95,17 @@ def test_malformed_files_are_refused(changes: dict, message: str, tmp_path: Path
         read(str(write(tmp_path / "a.jsonl", **changes)))
 
 
+@pytest.mark.parametrize("words", [["--executor", "ray"], ["--worlds", "somewhere"]])
+def test_what_is_for_environments_is_refused(words: list[str], tmp_path: Path) -> None:
+    with pytest.raises(CwmbError, match=f"{words[0]} is for environments"):
+        run(tmp_path, "--strategy", "refine", *words)
+
+
+def test_requests_are_paced(tmp_path: Path) -> None:
+    out = run(tmp_path, "--strategy", "zero_shot", "--envs", "own-20", "--requests-per-minute", "1000")
+    assert read_problem_records(out)[0].usage.calls == 1
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(CwmbError, match=r"nowhere\.jsonl cannot be read"):
         read(str(tmp_path / "nowhere.jsonl"))
