@@ -18,7 +18,7 @@ SOURCES = [p for p in PACKAGE.rglob("*.py") if not {"_data"} & set(p.parts) and 
 ROOMS = (
     *("errors", "machine", "types", "conversion", "seeds", "plugins", "journal", "text", "testing"),
     *("planners", "benchmark", "worlds", "reference", "sandbox", "models", "judging", "strategies"),
-    *("harness", "collect", "report", "submission", "site", "export", "studies", "bench", "cli", "api"),
+    *("harness", "collect", "report", "submission", "site", "export", "studies", "bench", "cli", "api", "inspect"),
 )
 # What they must not import besides.
 FORBIDDEN = {

@@ -101,7 +101,7 @@ def croissant(parts: Sequence[Part], description: str) -> dict[str, Any]:
                 "@id": f"{part.config}-{part.split}.parquet",
                 "name": f"{part.config}-{part.split}.parquet",
                 "contentUrl": part.path,
-                "encodingFormat": "application/vnd.apache.parquet",
+                "encodingFormat": "application/x-parquet",
                 "sha256": part.sha256,
             }
             for part in parts

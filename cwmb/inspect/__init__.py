@@ -1,0 +1,1 @@
+"""The benchmark in Inspect: tasks, solvers and scorers (``pip install 'cwmb[inspect]'``, docs/inspect.md)."""
