@@ -121,7 +121,7 @@ def networks(inputs: Floats, outputs: Floats, other: Floats) -> Floats:
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
-            network.fit(inputs, outputs)
+            network.fit(inputs, outputs[:, 0] if outputs.shape[1] == 1 else outputs)
         said.append(network.predict(other).reshape(len(other), -1))
     return np.asarray(np.mean(said, axis=0))
 
