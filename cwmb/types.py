@@ -255,7 +255,8 @@ class Mistake:
     shown: of many wrong elements those that say most, else all; undetermined: what differs but does not follow from
     observation and action, so that it is not wrong (columns of the observation, then D for the reward, D + 1 for the
     end); state: how many elements, the first ones, make up the state of a large observation; malformed: what is wrong
-    with the form of the predicted observation, if anything.
+    with the form of the predicted observation, if anything; digits: how many decimal digits of each element and of the
+    reward are right (see cwmb.judging.precision), None where only a match counts, empty where that is not told.
     """
 
     index: int
@@ -274,6 +275,7 @@ class Mistake:
     undetermined: list[int] = field(default_factory=list)
     state: int = 0
     malformed: str = ""
+    digits: list[float | None] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -333,11 +333,18 @@ def bench_inference_(
 @click.argument("runs", metavar="[DIR]...", nargs=-1, type=FILE)
 @table_format
 @click.option("--published", is_flag=True, help="The paper's tables, ours beside them.")
-def tables(runs: tuple[Path, ...], format_: str, published: bool) -> None:
+@click.option("--recall", is_flag=True, help="How much was known by heart: a run of cwmb18 against one of varied.")
+def tables(runs: tuple[Path, ...], format_: str, published: bool, recall: bool) -> None:
     """Print result tables of runs."""
+    from cwmb.report import recall as recall_gap
     from cwmb.report import report
+    from cwmb.report.render import FORMATS, render
 
-    print(report(runs, format_, published))
+    if format_ not in FORMATS:
+        raise unknown("format", format_, FORMATS)
+    if recall and published:
+        raise CwmbError("--recall and --published are two different tables: name one of them")
+    print(render([recall_gap(runs)], format_) if recall else report(runs, format_, published))
 
 
 @app.within("Running strategies")

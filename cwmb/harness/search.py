@@ -19,6 +19,8 @@ from cwmb.harness.setup import Job
 from cwmb.seeds import Purpose
 from cwmb.types import Evaluate, Evaluation, Failure, LanguageModel, Program, Strategy, Task
 
+SHOWN = 5  # mistakes at a time where programs may learn from data
+
 
 @dataclass(frozen=True)
 class Found:
@@ -85,9 +87,11 @@ def conduct(
 def training_score(job: Job, program: Program, index: int, best: float) -> Evaluation:
     """What a strategy learns about a program: audited if it would be the best one.
 
-    Scored again, it shows another mistake, until all of them have been shown.
+    Scored again, it shows another mistake, until all of them have been shown; several where there are data to learn
+    from.
     """
     first = job.setup.protocol.scoring.feedback == "first"
+    show = SHOWN if job.spec.fit and not first else 1
     before = [i for i, scored in enumerate(job.meter.scored) if scored.program == program]
     with job.core():
         return job.judge.score(
@@ -95,8 +99,8 @@ def training_score(job: Job, program: Program, index: int, best: float) -> Evalu
             job.data["train"],
             job.audit(program),
             audit_above=best,
-            show=1,
-            skip=0 if first else len(before),
+            show=show,
+            skip=0 if first else len(before) * show,
             feedback=None if first else job.draws(Purpose.FEEDBACK, *before[:1] or (index,)),
         )[0]
 

@@ -14,7 +14,7 @@ from cwmb.benchmark.trajectories import spaces, transitions
 from cwmb.judging import audit as auditing
 from cwmb.judging.continuity import lost
 from cwmb.judging.precision import Scale, scale
-from cwmb.judging.scoring import Marks, Rules, compare, evaluate, mistakes, reward_classes, rules
+from cwmb.judging.scoring import Marks, Rules, compare, evaluate, mistakes, reward_classes, rules, varied
 from cwmb.sandbox import Sandbox
 from cwmb.sandbox.parts import Share, in_turn
 from cwmb.types import NOT_RUN, Evaluation, Failure, Fitted, Ints, Predictions, Program, Space, Transitions
@@ -122,7 +122,8 @@ class Judge:
         audit: draws the transitions that are repeated in a fresh process (one that no program foresees, see
         cwmb.seeds.unforeseen), if the accuracy is above audit_above;
         show: how many mistakes to show, drawn by feedback among the transitions in which something determined is wrong
-        (without feedback: the first ones, whatever is wrong there); skip: how many of them were shown before.
+        (without feedback: the first ones, whatever is wrong there), several, where programs may learn,
+        chosen for differing and with their right digits; skip: how many of them were shown before.
         """
         predicted = self.predict(program, truth)
         marks = compare(truth, predicted, self.rules)
@@ -138,8 +139,11 @@ class Judge:
             counted = marks if feedback is None else marks.excused(truth.determined)
             chosen = _wrong(counted, feedback)
             if len(chosen):
-                chosen = np.roll(chosen, -(skip % len(chosen)))[:show]
-            found = mistakes(truth, predicted, marks, counted, chosen, self.blocks)
+                chosen = np.roll(chosen, -(skip % len(chosen)))
+            differing = self.teaches is not None and feedback is not None and show > 1
+            chosen = varied(chosen, counted, truth.actions, show) if differing else chosen[:show]
+            graded = self.scale if differing else None
+            found = mistakes(truth, predicted, marks, counted, chosen, self.blocks, graded)
             evaluation = replace(evaluation, mistakes=found)
         return Judged(evaluation, marks, predicted.seconds)
 

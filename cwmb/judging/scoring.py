@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 
 from cwmb.benchmark.catalog import EnvironmentSpec
 from cwmb.benchmark.protocols import ScoringRules
-from cwmb.judging.precision import Scale, precision
+from cwmb.judging.precision import DIGITS, Scale, digits, precision
 from cwmb.types import (
     BAD_OBSERVATION,
     NOT_RUN,
@@ -182,12 +182,18 @@ def _valid(marks: Marks, going_on: Bools) -> float | None:
 
 
 def mistakes(
-    truth: Transitions, predicted: Predictions, marks: Marks, counted: Marks, index: Ints, blocks: Sequence[int] = ()
+    truth: Transitions,
+    predicted: Predictions,
+    marks: Marks,
+    counted: Marks,
+    index: Ints,
+    blocks: Sequence[int] = (),
+    graded: Scale | None = None,
 ) -> tuple[Mistake, ...]:
     """The transitions at ``index`` as feedback.
 
     counted: the marks of what is told to be wrong, which may excuse some of what differs; blocks: sizes of the parts of
-    a large observation, of which the first two are its state.
+    a large observation, of which the first two are its state; graded: to tell how many digits are right.
     """
     scale = change(truth)
     found = []
@@ -214,9 +220,44 @@ def mistakes(
                 undetermined=np.flatnonzero(~np.array(differs) & np.array(tells)).tolist(),
                 state=sum(blocks[:2]) if blocks else len(scale),
                 malformed=_malformed(predicted, int(i)),
+                digits=_digits(truth, predicted, int(i), graded) if graded else [],
             )
         )
     return tuple(found)
+
+
+def _digits(truth: Transitions, predicted: Predictions, i: int, scale: Scale) -> list[float | None]:
+    """Right digits of the elements of a prediction and of its reward, where they are told by a scale."""
+    said, true = (
+        np.append(observations[i], rewards[i])
+        for observations, rewards in (
+            (predicted.observations, predicted.rewards),
+            (truth.next_observations, truth.rewards),
+        )
+    )
+    of = np.append(scale.observation, scale.reward)
+    with np.errstate(invalid="ignore", over="ignore"):
+        right = digits(said - true, of) * DIGITS
+    return [round(float(d), 1) if s > 0 else None for d, s in zip(right, of, strict=True)]
+
+
+def varied(order: Ints, counted: Marks, actions: Floats, count: int) -> Ints:
+    """Up to ``count`` of the wrong transitions [K]: the first, then those that show most that none before did.
+
+    That is, those in which most other parts are wrong, and of these the one whose action is farthest from the others';
+    where nothing new is wrong and the action was shown before, there is no more to be said.
+    """
+    wrong = ~np.column_stack([counted.elements | counted.terminal[:, None], counted.reward, counted.done])
+    scaled = actions / np.where(actions.std(axis=0) > 0, actions.std(axis=0), 1.0)
+    taken = [int(i) for i in order[:1]]
+    while taken and len(taken) < min(count, len(order)):
+        fresh = (wrong[order] & ~wrong[taken].any(axis=0)).sum(axis=1)
+        apart = np.min([np.abs(scaled[order] - scaled[i]).sum(axis=1) for i in taken], axis=0)
+        best = int(np.lexsort((apart, fresh))[-1])
+        if fresh[best] == 0 and apart[best] == 0:
+            break
+        taken.append(int(order[best]))
+    return np.array(taken, dtype=np.int64)
 
 
 def telling(wrong: Sequence[int], error: Floats, blocks: Sequence[int] = ()) -> list[int]:

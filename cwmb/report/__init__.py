@@ -61,6 +61,17 @@ def _sorted(paths: Sequence[Path]) -> dict[str, Any]:
     return {**kinds, **runs}
 
 
+def recall(paths: Sequence[Path]) -> Table:
+    """How much of a result was known by heart: a run in the originals against one in another suite.
+
+    Raises:
+        CwmbError: there are not two such runs, or they differ in more than the suite.
+    """
+    from cwmb.report.recall import recall_table
+
+    return recall_table(paths)
+
+
 def terminal(paths: Sequence[Path]) -> str:
     """The main table, those by environment (of whole runs) and speeds as plain text for a terminal of 120 columns."""
     from cwmb.report.configuration import configurations

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from cwmb.benchmark.catalog import environment_ids
 from cwmb.benchmark.data import data_path
+from cwmb.benchmark.suites import shipped
 from cwmb.errors import CwmbError
 from cwmb.harness.files import write_whole
 from cwmb.report.render import markdown
@@ -17,6 +18,7 @@ from cwmb.report.table import Table
 from cwmb.sandbox import Sandbox
 from cwmb.studies import forging as forging_study
 from cwmb.studies import forging_report, programs_report, sweep_report
+from cwmb.studies import learners as learners_study
 from cwmb.studies import planners as planners_study
 from cwmb.studies import programs as programs_study
 from cwmb.studies import sweep as sweep_study
@@ -103,6 +105,26 @@ def forging(names: tuple[str, ...], report_only: bool) -> None:
     page, stored = data_path("docs", "sandbox.md"), forging_report.read_csv(file)
     write_whole(page, with_tables(page.read_text(encoding="utf-8"), [forging_report.table(stored)]))
     console.print(f"{len(stored)} environments: {file} and {page}", highlight=False)
+
+
+@main.command()
+@click.argument("names", metavar="[ENV]...", nargs=-1)
+@click.option("--suite", "suites", multiple=True, default=("varied", "hidden"), help="Both by default.")
+@click.option("--report-only", is_flag=True, help="Write the tables of what is stored anew.")
+def learners(names: tuple[str, ...], suites: tuple[str, ...], report_only: bool) -> None:
+    """What learns a world from its training data alone, into results/learners/ and docs/suites.md."""
+    file, console = data_path("results", "learners") / "learners.csv", Console(stderr=True)
+    if not report_only:
+        with Sandbox(workers=1, planners={}) as sandbox:
+            for worlds in map(shipped, suites):
+                wanted = [name for name in worlds.ids if name in names or not names]
+                for one in learners_study.measure(worlds, wanted, sandbox, console.print):
+                    known = learners_study.stored(file) if file.exists() else None
+                    file.parent.mkdir(exist_ok=True)
+                    write_whole(file, learners_study.to_csv([one], known))
+    page, frame = data_path("docs", "suites.md"), learners_study.stored(file)
+    write_whole(page, with_tables(page.read_text(encoding="utf-8"), [learners_study.table(frame)]))
+    console.print(f"{len(frame)} worlds: {file} and {page}", highlight=False)
 
 
 def with_tables(text: str, tables: list[Table]) -> str:

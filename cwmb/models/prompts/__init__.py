@@ -42,7 +42,7 @@ def generate(
 def improve(
     task: Task, program: Program, evaluation: Evaluation, *, parent: int | None, note: Note | None = None
 ) -> Prompt:
-    """Ask for a better program, given one that runs and the first of the evaluation's mistakes."""
+    """Ask for a better program, given one that runs and the evaluation's mistakes."""
     told = (
         output_evidence(evaluation)
         if task.kind == "script"

@@ -84,6 +84,8 @@ def mistake_table(mistake: Mistake, observations: Space, actions: Space) -> str:
 
 
 def _mark(mistake: Mistake, part: int, wrong: bool) -> str:
+    if wrong and part < len(mistake.digits) and mistake.digits[part] is not None:
+        return f"WRONG, {mistake.digits[part]:.1f} digits right"
     return "WRONG" if wrong else "not determined" if part in mistake.undetermined else ""
 
 
@@ -96,7 +98,7 @@ def _state(mistake: Mistake, observations: Space) -> str:
 
 
 def evidence(evaluation: Evaluation, observations: Space, actions: Space) -> str:
-    """The first mistake of an evaluation, or, where there is none to show, why not and the parts of the score."""
+    """The mistakes of an evaluation, or, where there is none to show, why not and the parts of the score."""
     parts: list[str] = []
     if evaluation.failure is not None and evaluation.failure.kind == "bad_observation":
         parts.append(failure_text(evaluation.failure))
@@ -109,10 +111,12 @@ def evidence(evaluation: Evaluation, observations: Space, actions: Space) -> str
             "environment in the state that it returns."
         )
     if evaluation.mistakes:
-        mistake = evaluation.mistakes[0]
-        parts.append("One transition that the program predicts wrongly:")
-        parts.append(mistake_table(mistake, observations, actions))
-        parts += _remarks(mistake, observations)
+        several = len(evaluation.mistakes) > 1
+        parts.append(_SEVERAL if several else "One transition that the program predicts wrongly:")
+        for count, mistake in enumerate(evaluation.mistakes, start=1):
+            parts += [f"**Transition {count}**"] * several
+            parts.append(mistake_table(mistake, observations, actions))
+            parts += _remarks(mistake, observations)
         return "\n\n".join(parts)
     parts.append("Every recorded transition is predicted right." if evaluation.exact == 1.0 else _NOT_SHOWN)
     valid = "" if evaluation.valid is None else f"valid actions {evaluation.valid:.4f}, "
@@ -122,6 +126,11 @@ def evidence(evaluation: Evaluation, observations: Space, actions: Space) -> str
     )
     return "\n\n".join(parts)
 
+
+_SEVERAL = (
+    "Some transitions that the program predicts wrongly, chosen for differing in what is wrong and in the action. "
+    "Digits are decimal ones, counted from the size of what usually changes in a step:"
+)
 
 _NOT_SHOWN = (
     "No single transition is shown: what is predicted wrongly does not follow from the observation and the action "
