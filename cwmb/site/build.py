@@ -200,7 +200,7 @@ def _write_board(built: Sequence[Built], folder: Path, simulated: bool) -> Site:
         suites=[_suite(name, everything) for name in suite_names() if any(row.suite == name for row in everything)],
         groups=GROUPS,
         metrics=METRICS,
-        columns=COLUMNS,
+        all=len(environment_ids()),
         numeric=NUMERIC,
         sorts=SORTS,
         shades=SHADES,
@@ -231,6 +231,9 @@ def _suite(name: str, rows: Sequence[Row]) -> dict[str, Any]:
     return {
         "name": name,
         "rows": numbered,
+        "columns": {
+            k: v for k, v in COLUMNS.items() if k not in ("dollars", "speed") or any(getattr(r, k) for r in own)
+        },
         "filters": {key: sorted({str(getattr(row, key)) for row in own}, key=_natural) for key in FILTERS},
         "charts": list(_charts(scored)),
         "heat": [row for row in scored if row.skills],
@@ -247,7 +250,11 @@ def _placed(rows: Sequence[Row]) -> Iterator[tuple[str, Row]]:
 
 
 def _fields(row: Row) -> dict[str, Any]:
-    return {**{name: getattr(row, name) for name in row.__dataclass_fields__}, "metric": row.metric}
+    return {
+        **{name: getattr(row, name) for name in row.__dataclass_fields__},
+        "metric": row.metric,
+        "environments": len(row.skills),
+    }
 
 
 def _natural(text: str) -> tuple[bool, int, str]:

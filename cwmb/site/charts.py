@@ -169,7 +169,7 @@ def states(
             "axis": {"tickCount": 3},
         },
         "color": {"field": "what", "type": "nominal", "title": None, "sort": ["real", "predicted"]},
-        "strokeDash": {"field": "what", "type": "nominal", "title": None, "sort": ["real", "predicted"]},
+        "strokeDash": {"field": "what", "type": "nominal", "sort": ["real", "predicted"], "legend": None},
         "strokeWidth": {"condition": {"test": "datum.what == 'real'", "value": 3}, "value": 1.5},
         "row": {
             "field": "element",

@@ -252,3 +252,22 @@ def test_records_alone_make_an_entry_without_pages_of_searches(tmp_path: Path) -
     build([tmp_path], tmp_path / "site", jobs=1)
     (entry,) = (tmp_path / "site/entries").iterdir()
     assert [p.name for p in entry.iterdir()] == ["index.html"]
+
+
+def test_an_episode_is_planned_once_and_shown_beside_what_was_predicted(tmp_path: Path) -> None:
+    program = "class Environment:\n    def set_state(self, o):\n        self.o = o\n\n    def step(self, a):\n"
+    program += "        return self.o, -1.0, False\n"
+    made = record("CliffWalking-v0", 0.5, program=Program(program).hash)
+    run = write_run(tmp_path / "run", [made], [*PROGRAMS[:2], program], [0.1, 0.2, 0.5])
+    build([run], tmp_path / "site", jobs=1, episodes=3)
+    (kept,) = (tmp_path / "site/episodes").iterdir()
+    found = json.loads(kept.read_text())
+    assert found["said"].startswith("3 steps, return -3;")
+    assert found["real"][0] != [36.0] or found["real"][1] != [36.0]  # it moved, or was sent back
+    assert found["predicted"][0] == [36.0]  # nothing ever changes
+    before = kept.read_bytes()
+    page = (tmp_path / "site/entries/run/0-CliffWalking-v0-0.html").read_text()
+    assert "An episode of the planner" in page
+    build([run], tmp_path / "site", jobs=1)  # not asked for: what is there is shown again
+    assert (tmp_path / "site/entries/run/0-CliffWalking-v0-0.html").read_text() == page
+    assert kept.read_bytes() == before
