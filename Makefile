@@ -48,8 +48,10 @@ torture: .venv/installed-dev
 	.venv/bin/pytest -n auto -m torture -rP
 
 # How fast everything is against a bare loop, and what got slower than results/bench.json (STORE=1 replaces that).
+# PAPER=DIR: a checkout of the paper's repository, whose check is measured beside; BASE=REV: what differs from a commit.
 bench: .venv/installed
-	@.venv/bin/python -m cwmb.bench $(if $(STORE),--store)
+	@.venv/bin/python -m cwmb.bench $(if $(STORE),--store) $(if $(ONLY),--only '$(ONLY)') $(if $(PAPER),--paper '$(PAPER)') \
+	  $(if $(BASE),--base $(BASE))
 
 # Search strategies on simulated models into results/sweep/: hours, of which nothing is lost.
 sweep: .venv/installed-dev

@@ -8,23 +8,41 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from cwmb.bench.display import show
+from cwmb.bench.display import show, show_changes
+from cwmb.bench.paper import mean_row, paper_probes
 from cwmb.bench.planning import planning_probes
 from cwmb.bench.probe import Probe, measure
 from cwmb.bench.processes import memory_probes, startup_probes
 from cwmb.bench.results import changes, load, results, store, stored_path
-from cwmb.bench.scoring import beyond, fixed_probe, scoring_probes, throughput_probe
+from cwmb.bench.scoring import audit_probe, beyond, fixed_probe, scoring_probes, throughput_probe
 from cwmb.bench.search import search_probes
+from cwmb.bench.versus import versus
+from cwmb.errors import CwmbError
 from cwmb.machine import cores
 from cwmb.sandbox import Sandbox
 
 
 @click.command()
 @click.option("--store", "to_store", is_flag=True, help="Make this the stored result.")
+@click.option("--to", type=click.Path(path_type=Path), help="Write the result into this file.")
 @click.option("--only", default="", help="Measure only what has this in its name.")
-def main(to_store: bool, only: str) -> None:
+@click.option("--paper", type=click.Path(path_type=Path), help="A checkout of the paper's repository: its check, too.")
+@click.option("--base", help="Compare with this commit instead, whose benchmark is run in turn with this one's.")
+def main(to_store: bool, to: Path | None, only: str, paper: Path | None, base: str | None) -> None:
     """Measure how fast everything is against a bare loop, and say what got slower than the stored result."""
     console = Console()
+    try:
+        if base is not None:
+            with console.status("measuring") as status:
+                found = versus(base, only, status.update)
+            show_changes(console, found, base)
+            return
+        _measure(console, stored_path() if to_store else to, only, paper)
+    except CwmbError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _measure(console: Console, to: Path | None, only: str, paper: Path | None) -> None:
     runs = Path("runs")
     runs.mkdir(exist_ok=True)
     with (
@@ -35,20 +53,22 @@ def main(to_store: bool, only: str) -> None:
     ):
         probes: list[Probe] = [
             fixed_probe(one),
+            audit_probe(one),
             *scoring_probes(one),
+            *(paper_probes(one, paper) if paper else ()),
             throughput_probe(one, 1),
             throughput_probe(all_cores, cores()),
             *planning_probes(one),
             *search_probes(Path(folder)),
-            *startup_probes(),
+            *startup_probes(Path(folder)),
             *memory_probes(),
         ]
         rows = measure([p for p in probes if only in p.name], status.update)
-    rows += beyond(rows)
+    rows += [*beyond(rows), *mean_row(rows)]
     new, old = results(rows), load(stored_path())
     show(console, rows, None if old is None else changes(old, new))
-    if to_store:
-        store(stored_path(), new)
+    if to is not None:
+        store(to, new)
 
 
 if __name__ == "__main__":

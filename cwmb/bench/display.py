@@ -45,12 +45,17 @@ def show(console: Console, rows: Sequence[Row], changed: Sequence[Change] | None
     if changed is None:
         console.print("\nNothing is stored to compare with.")
         return
+    show_changes(console, changed, "what is stored")
+
+
+def show_changes(console: Console, changed: Sequence[Change], than: str) -> None:
+    """Print what differs from something, and by how much."""
     console.print()
     for change in changed:
         word = "slower" if change.factor > 1 else "quicker"
-        console.print(f"{word}: {change.name}, {change.factor:.2f} of what is stored", highlight=False, soft_wrap=True)
+        console.print(f"{word}: {change.name}, {change.factor:.2f} of {than}", highlight=False, soft_wrap=True)
     if not changed:
-        console.print("Nothing differs from what is stored by more than the noise.")
+        console.print(f"Nothing differs from {than} by more than the noise.", highlight=False)
 
 
 def _shown(value: float | None) -> str:

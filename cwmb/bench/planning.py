@@ -19,7 +19,7 @@ from cwmb.sandbox.model import CandidateModel
 
 SEED = 0
 PLANS = 4  # in a session: those with a memory plan otherwise from the second one on
-TARGET = 1.15
+TARGETS = {"mcts": 1.3, "maxuct": 2.0, "icem": 1.15, "cem": 1.15}
 
 
 def planning_probes(sandbox: Sandbox) -> Iterator[Probe]:
@@ -76,5 +76,5 @@ def planning_probe(
         against="bare loop with copies",
         repeats=15,
         published=published,
-        ratio_target=TARGET,
+        ratio_target=TARGETS[planner.name],
     )

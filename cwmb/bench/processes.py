@@ -9,26 +9,55 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from cwmb.bench.growth import record
 from cwmb.bench.probe import Probe, timed
+from cwmb.harness.files import dumps
 
 PLANNED_STEPS = 2
+RECORDS = 18
 
 
-def startup_probes() -> Iterator[Probe]:
-    """The command line, against an interpreter that does nothing."""
-    file = Path(__file__).parents[1] / "reference" / "CartPole-v1.py"
+# Ends its process at the first row: what is left of scoring and planning is what comes before and after.
+ENDS = """
+import sys
+end = sys.modules["os"]._exit
+
+
+class Environment:
+    def set_state(self, observation):
+        pass
+
+    def step(self, action):
+        end(1)
+"""
+
+
+def startup_probes(folder: Path) -> Iterator[Probe]:
+    """The command line, against an interpreter that does nothing. folder: for a program and a run."""
+    right = Path(__file__).parents[1] / "reference" / "CartPole-v1.py"
+    ends = folder / "ends.py"
+    ends.write_text(ENDS)
+    run = folder / "run"
+    run.mkdir(exist_ok=True)
+    (run / "records.jsonl").write_text("".join(dumps(record(i)) + "\n" for i in range(RECORDS)))
+    quick = ("--protocol", "quick")
     yield _startup("cwmb --help", ["--help"], 0.2, published=2.2)
-    yield _startup("cwmb score CartPole-v1", ["score", "CartPole-v1", str(file), "--protocol", "quick"], 0.6)
+    yield _startup("cwmb score CartPole-v1", ["score", "CartPole-v1", str(right), *quick], 0.5)
+    yield _startup("cwmb score CartPole-v1 before the first row", ["score", "CartPole-v1", str(ends), *quick])
+    yield _startup("cwmb plan CartPole-v1 before the first row", ["plan", "CartPole-v1", str(ends), *quick])
+    yield _startup(f"cwmb tables of {RECORDS} cells", ["tables", str(run)], 0.8, bare="import numpy, pandas")
 
 
-def _startup(name: str, arguments: list[str], target: float, published: float | None = None) -> Probe:
+def _startup(
+    name: str, arguments: list[str], target: float | None = None, published: float | None = None, bare: str = "pass"
+) -> Probe:
     return Probe(
         name=f"start {name}",
         unit="s",
         scale=1.0,
         ours=lambda: _run("-c", "from cwmb.cli import main; main()", *arguments),
-        bare=lambda: _run("-c", "pass"),
-        against="python -c pass",
+        bare=lambda: _run("-c", bare),
+        against=f"python -c '{bare}'",
         repeats=9,
         published=published,
         value_target=target,

@@ -14,6 +14,7 @@ from cwmb.benchmark.catalog import environment
 from cwmb.benchmark.protocols import protocol
 from cwmb.benchmark.trajectories import spaces, transitions
 from cwmb.judging.judge import Judge
+from cwmb.judging.scoring import compare
 from cwmb.models.extraction import extract
 from cwmb.reference import program
 from cwmb.sandbox import Sandbox
@@ -30,8 +31,11 @@ PUBLISHED = {
     "Taxi-v3": 133e3 / 1574,
 }
 SCORED = (*PUBLISHED, "Blackjack-v1", "Humanoid-v4")
-MOST_DIMENSIONS, FEW = 30, 5.0  # observations for which so many µs a transition are allowed on top
-FIXED = "candidate that does nothing"
+FEW, MANY_DIMENSIONS, MANY = 4.0, 100, 12.0  # µs a transition that are allowed on top; with so many dimensions
+FACTOR = 1.3  # of a bare loop, which is allowed
+FIXED = "candidate that does nothing, audited"
+MOST_FORKS, MOST_AUDIT = 2.6, 1.5
+AUDITED = "Acrobot-v1"  # whose rewards have two kinds, so that the audit draws three times 20 transitions or so
 THROUGHPUT = "CartPole-v1"  # the environment whose candidates are counted by the second
 
 IDLE = """
@@ -79,18 +83,18 @@ def scoring_probe(
 
 
 def beyond(rows: Sequence[Row]) -> Iterator[Row]:
-    """What scoring costs beyond a candidate's fixed cost and one and a half bare loops, per transition."""
+    """What scoring costs beyond a candidate's fixed cost and a bare loop times FACTOR, per transition."""
     by_name = {row.name: row for row in rows}
     fixed = by_name.get(FIXED)
     for name in SCORED:
         row, (observations, _) = by_name.get(f"score {name}"), spaces(environment(name))
-        if fixed is None or row is None or row.bare is None or observations.size > MOST_DIMENSIONS:
+        if fixed is None or row is None or row.bare is None:
             continue
         n = len(transitions(environment(name), "train"))
-        value = row.value - 1.5 * row.bare - 1e3 * fixed.value / n
+        value = row.value - FACTOR * row.bare - 1e3 * fixed.value / n
         noise = row.value_noise + 1e3 * fixed.value_noise / n
         yield Row(
-            name=f"score {name}: beyond fixed cost and 1.5 x bare",
+            name=f"score {name}: beyond fixed cost and {FACTOR:g} x bare",
             unit=row.unit,
             value=value,
             value_noise=noise,
@@ -98,24 +102,50 @@ def beyond(rows: Sequence[Row]) -> Iterator[Row]:
             ratio=value / row.bare,
             ratio_noise=noise / row.bare,
             against=row.against,
-            value_target=FEW,
+            value_target=MANY if observations.size >= MANY_DIMENSIONS else FEW,
         )
 
 
 def fixed_probe(sandbox: Sandbox) -> Probe:
-    """A candidate that does nothing, on one transition, in the full sandbox."""
-    judging, idle = judge(sandbox, "CliffWalking-v0"), Program(IDLE)
-    one = transitions(environment("CliffWalking-v0"), "train").take(slice(1))
+    """A candidate that does nothing, on one transition, in the full sandbox, with its audit."""
+    judging, idle, one = judge(sandbox, "CliffWalking-v0"), Program(IDLE), _one()
     return Probe(
         name=FIXED,
         unit="ms",
         scale=1e3,
-        ours=lambda: timed(lambda: judging.score(idle, one)),  # whose accuracy of 0 needs no audit
+        ours=lambda: timed(lambda: judging.score(idle, one, audit("CliffWalking-v0", idle))),
         bare=_fork,
         against="fork and exit",
         repeats=45,
-        value_target=6.0,
+        ratio_target=MOST_FORKS,
     )
+
+
+def audit_probe(sandbox: Sandbox) -> Probe:
+    """The audit of a right program, against the fixed cost of a candidate that is not audited."""
+    judging, reference, truth = judge(sandbox, AUDITED), program(AUDITED), transitions(environment(AUDITED), "train")
+    fixed, idle, one = judge(sandbox, "CliffWalking-v0"), Program(IDLE), _one()
+    predicted = judging.predict(reference, truth)
+    marks = compare(truth, predicted, judging.rules)
+
+    def work() -> None:
+        failure = judging.audit(reference, truth, predicted, marks, audit(AUDITED, reference))
+        assert failure is None
+
+    return Probe(
+        name=f"audit {AUDITED}",
+        unit="ms",
+        scale=1e3,
+        ours=lambda: timed(work),
+        bare=lambda: timed(lambda: fixed.score(idle, one)),
+        against="a candidate, not audited",
+        repeats=45,
+        ratio_target=MOST_AUDIT,
+    )
+
+
+def _one() -> Transitions:
+    return transitions(environment("CliffWalking-v0"), "train").take(slice(1))
 
 
 def throughput_probe(sandbox: Sandbox, threads: int) -> Probe:

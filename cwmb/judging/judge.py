@@ -129,7 +129,7 @@ class Judge:
         marks = compare(truth, predicted, self.rules)
         evaluation = evaluate(truth, predicted, self.rules, marks, self.scale)
         if audit is not None and evaluation.accuracy > max(audit_above, 0.0):
-            failure = self._audit(program, truth, predicted, marks, audit)
+            failure = self.audit(program, truth, predicted, marks, audit)
             if failure is not None:
                 nothing = replace(evaluation, accuracy=0.0, exact=0.0, determined=0.0, precision=0.0)
                 return Judged(replace(nothing, failure=failure), marks, predicted.seconds)
@@ -147,9 +147,10 @@ class Judge:
             evaluation = replace(evaluation, mistakes=found)
         return Judged(evaluation, marks, predicted.seconds)
 
-    def _audit(
+    def audit(
         self, program: Program, truth: Transitions, said: Predictions, marks: Marks, rng: np.random.Generator
     ) -> Failure | None:
+        """Ask a fresh process again, about transitions that rng draws, and say what is wrong with a program."""
         classes, ran = reward_classes(truth, self.rules), said.status != NOT_RUN
         index = auditing.draw(truth, classes, marks.terminal, ran, self.protocol.scoring.audit, rng)
         again = self.sandbox.audit(

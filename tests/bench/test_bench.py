@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import pickle
+import sys
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from cwmb.bench import bare, search
+from cwmb.bench import bare, paper, search
+from cwmb.bench import versus as compared
 from cwmb.bench.display import cells
+from cwmb.bench.paper import CHECK as CHECK_FILE
 from cwmb.bench.planning import planning_probe
 from cwmb.bench.probe import Probe, Row, measure
 from cwmb.bench.results import Change, changes, load, results, store
 from cwmb.bench.scoring import FIXED, beyond
 from cwmb.benchmark.catalog import environment
+from cwmb.benchmark.data import data_root
 from cwmb.benchmark.protocols import PlannerSpec
 from cwmb.benchmark.trajectories import transitions
 from cwmb.errors import CwmbError
@@ -102,9 +110,103 @@ def test_what_scoring_costs_beyond_what_it_may() -> None:
     rows = [Row(FIXED, "ms", 7.02, 0.702), Row("score CartPole-v1", "µs/transition", 30.0, 1.0, bare=4.0)]
     (row,) = beyond(rows)
     n = len(transitions(environment("CartPole-v1"), "train"))
-    assert row.value == pytest.approx(30.0 - 6.0 - 7020 / n)
+    assert row.value == pytest.approx(30.0 - 1.3 * 4.0 - 7020 / n)
     assert row.value_noise == pytest.approx(1.0 + 702 / n)
     assert row.met is False
+
+
+CHECK = """
+import mloggers, autopep8
+import src.helpers
+logger = mloggers.ConsoleLogger(mloggers.LogLevel.INFO)
+
+
+def check_code_world_model(made, transitions, check_valid_actions, continuous_state):
+    right = 0
+    for state, action, following, reward, done, extra in zip(*transitions):
+        made.set_state(state)
+        right += made.step(action) == (following, reward, done)
+        assert extra["valid_actions"] is None
+    print(right)
+    src.helpers.SEEN.append((right, continuous_state))
+"""
+
+
+def papers_checkout(folder: Path, held: object) -> Path:
+    """As small as one can be, with transitions of CliffWalking."""
+    (folder / CHECK_FILE).parent.mkdir(parents=True)
+    (folder / CHECK_FILE).write_text(CHECK)
+    (folder / "src" / "helpers.py").write_text("SEEN = []\n")
+    buffer = folder / "data" / "replay_buffers" / "gymnasium_envs" / "CliffWalking-v0" / "train_buffer.pkl"
+    buffer.parent.mkdir(parents=True)
+    buffer.write_bytes(pickle.dumps(held))
+    return folder
+
+
+def held_by_the_paper() -> dict[str, object]:
+    rewards, dones, starts = np.zeros(9, np.float32), np.zeros(9, bool), np.zeros(9, np.int32)  # more than are used
+    rewards[:3], starts[:3] = -1, (0, 0, 2)
+    columns = {"obs": [36, 24, 36], "actions": [np.int64(0), np.int64(1), np.int64(0)], "next_obs": [24, 25, 24]}
+    return {**columns, "rewards": rewards, "dones": dones, "traj_starts": starts, "idx": 3, "device": Decimal(1)}
+
+
+def test_published_transitions_are_read_from_the_papers_checkout(tmp_path: Path) -> None:
+    checkout = papers_checkout(tmp_path, held_by_the_paper())
+    found = paper.published(checkout, "CliffWalking-v0")
+    assert found.ours.observations[:, 0].tolist() == [36, 24, 36]
+    assert found.ours.episodes.tolist() == [0, 0, 1]
+    assert found.ours.steps.tolist() == [0, 1, 0]
+    with Sandbox(workers=1) as sandbox:
+        probe = paper._probe(sandbox, "CliffWalking-v0", found, paper._check(checkout))
+        (row,) = measure([replace(probe, repeats=1)])
+    seen = sys.modules["src.helpers"].SEEN  # type: ignore[attr-defined]
+    assert seen == [(3, False)]
+    assert row.ratio is not None
+    (mean,) = paper.mean_row([row])
+    assert mean.value == pytest.approx(row.ratio)
+
+
+def test_a_pickle_of_the_papers_checkout_runs_nothing(tmp_path: Path) -> None:
+    class Runs:
+        def __reduce__(self) -> object:
+            return os.mkdir, (str(tmp_path / "made"),)
+
+    checkout = papers_checkout(tmp_path, {**held_by_the_paper(), "device": Runs()})
+    assert len(paper.published(checkout, "CliffWalking-v0").ours) == 3
+    assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize("held", [{}, [1], {"idx": "x"}])
+def test_a_folder_that_is_no_checkout_of_the_paper_is_refused(tmp_path: Path, held: object) -> None:
+    with pytest.raises(CwmbError, match="is no checkout of the paper's repository"):
+        paper._check(tmp_path)
+    with pytest.raises(CwmbError, match="holds no published transitions"):
+        paper.published(papers_checkout(tmp_path, held), "CliffWalking-v0")
+
+
+in_a_checkout = pytest.mark.skipif(not (data_root() / ".git").exists(), reason="no checkout")
+
+
+@in_a_checkout
+def test_two_commits_are_measured_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[bool, str]] = []
+    ratios = iter([2.0, 3.0, 2.2, 3.2])  # in turn: the base, this checkout
+
+    def run(folder: Path, only: str, keep: object, kept: Path) -> object:
+        assert (folder / "cwmb" / "bench" / "__main__.py").is_file()
+        asked.append((folder == data_root(), only))
+        return results([a_row("a", 1, next(ratios), 0.1)])
+
+    monkeypatch.setattr(compared, "_run", run)
+    (change,) = compared.versus("HEAD", "a", lambda _: None)
+    assert asked == [(False, "a"), (True, "a")] * 2
+    assert change == Change("a", pytest.approx(3.1 / 2.1))
+
+
+@in_a_checkout
+def test_a_commit_that_is_not_there_is_named() -> None:
+    with pytest.raises(CwmbError, match=r"BASE: .*nothing-of-this-name"):
+        compared.versus("nothing-of-this-name", "", lambda _: None)
 
 
 def test_the_bare_program_is_the_reference_program() -> None:
