@@ -58,7 +58,7 @@ def evaluate(asked: Wanted) -> set[str]:
     console = Console(stderr=True)
     folder, records = complete(asked, console)
     print(terminal([folder]))
-    _say_what_failed(console, records)
+    say_what_failed(console, records)
     console.print(f"\nRecords, programs and ledgers: {folder}", highlight=False, soft_wrap=True)
     return {r.state for r in records}
 
@@ -147,7 +147,8 @@ def _check_data(specs: Sequence[EnvironmentSpec], descriptions: str) -> None:
             trajectories.transitions(spec, split)
 
 
-def _say_what_failed(console: Console, records: Sequence[Record]) -> None:
+def say_what_failed(console: Console, records: Sequence[Record]) -> None:
+    """Say on the console which cells failed and what is missing, and what to do."""
     for record in records:
         for kind, what in (("context_exceeded", "did not fit into the context window"), ("refused", "were refused")):
             if number := record.answers.get(kind):

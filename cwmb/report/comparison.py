@@ -33,7 +33,7 @@ def comparison_tables(run_a: Path, run_b: Path) -> list[Table]:
     if run_a.resolve() == run_b.resolve():
         raise CwmbError(f"{run_a} is compared with itself: name two runs")
     runs = read_runs([run_a, run_b])
-    found = [_one_configuration(run) for run in runs]
+    found = [one_configuration(run) for run in runs]
     pairs = [pair for pair in (Pair(a, b) for a, b in _pairs(*found)) if len(pair)]
     if not pairs:
         raise CwmbError(f"{run_a} and {run_b} share no environment and seed with a score: there is nothing to compare")
@@ -73,7 +73,7 @@ def _cells(configuration: Configuration) -> dict[tuple[str, int], int]:
     return {(str(name), int(seed)): i for i, (name, seed, scored) in enumerate(rows) if scored}
 
 
-def _one_configuration(run: Run) -> list[Configuration]:
+def one_configuration(run: Run) -> list[Configuration]:
     """A run's configuration at its budget and, where the protocol reads them off, at smaller ones."""
     found = configurations(frame([run]))
     whole = [c for c in found if not c.flags["early"]]
