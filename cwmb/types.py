@@ -349,7 +349,9 @@ class Evaluation:
 class Usage:
     """What language model calls cost. dollars is None as soon as a price is unknown.
 
-    estimated_calls: how many of the calls came without a count of their tokens, which was then guessed.
+    cached_tokens, written_tokens: of those of the prompt, how many were read from the endpoint's cache, and how many
+    written to it at a price of their own. estimated_calls: how many of the calls came without a count of their tokens,
+    which was then guessed.
     """
 
     calls: int = 0
@@ -359,6 +361,7 @@ class Usage:
     reasoning_tokens: int = 0
     dollars: float | None = 0.0
     estimated_calls: int = 0
+    written_tokens: int = 0
 
     def __add__(self, other: Usage) -> Usage:
         dollars = None if self.dollars is None or other.dollars is None else self.dollars + other.dollars
@@ -370,6 +373,7 @@ class Usage:
             self.reasoning_tokens + other.reasoning_tokens,
             dollars,
             self.estimated_calls + other.estimated_calls,
+            self.written_tokens + other.written_tokens,
         )
 
 
