@@ -121,12 +121,43 @@ class Transitions:
 
 
 @dataclass(frozen=True)
+class Analysis:
+    """What a script printed while it looked at the training transitions, cut to 4 KB, and why it failed, if so."""
+
+    output: str
+    failure: Failure | None = None
+
+
+class Analyse(Protocol):
+    """Runs a Python script on the training transitions in the sandbox, as any program.
+
+    It finds there numpy as ``np`` and the arrays ``observations`` [N, D], ``actions`` [N, A] ([N] where discrete),
+    ``rewards`` [N], ``next_observations`` [N, D], ``terminated``, ``episodes`` and ``steps`` [N]; with a program also
+    its class ``Environment``.
+    """
+
+    def __call__(self, script: str, program: Program | None = None) -> Analysis:
+        """Never raises for what the script does.
+
+        Raises:
+            BudgetExhausted: of a budget of analyses that is generous, but finite for each call of the model.
+        """
+        ...
+
+
+def no_analysis(script: str, program: Program | None = None) -> Analysis:
+    """Where there is no sandbox at hand."""
+    return Analysis("", Failure("exception", "scripts cannot be run here"))
+
+
+@dataclass(frozen=True)
 class Task:
     """All that a strategy learns about an environment. The held-out transitions are not among it.
 
     description: the text about the environment; contract: the text about the class to write.
     kind: what is asked for, which decides the prompts: a ``world_model``; or a ``script``, a program that solves a
-    problem of programming (then environment names the problem, and there are neither spaces nor transitions).
+    problem of programming (then environment names the problem, and there are neither spaces nor transitions);
+    analyse: looks at the training transitions with a script that nobody trusts.
     """
 
     environment: str
