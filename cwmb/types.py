@@ -167,6 +167,7 @@ class Task:
     action_space: Space
     train: Transitions
     kind: Literal["world_model", "script"] = "world_model"
+    analyse: Analyse = no_analysis
 
 
 @dataclass(frozen=True)

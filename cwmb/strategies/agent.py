@@ -37,6 +37,10 @@ class Agent:
 
     def search(self, task: Task, llm: LanguageModel, evaluate: Evaluate, rng: np.random.Generator) -> Program | None:
         """The first perfect program; None, hence the best one, where the model is done."""
+        if task.kind != "world_model":
+            raise CwmbError(
+                "agent works on environments and their data: take another strategy for problems of programming"
+            )
         said: list[Message] = []
         last: Attempt | None = None
         while True:
