@@ -536,7 +536,8 @@ class Strategy(Protocol):
     """A way of searching for a program (entry-point group ``cwmb.strategies``; its dataclass fields are the options).
 
     A class attribute ``anytime = True`` declares that a smaller budget would have asked the same first questions, so
-    that results for smaller budgets are read off the same run.
+    that results for smaller budgets are read off the same run. ``independent = True`` declares that its questions don't
+    depend on answers, so that they may be asked all at once.
     """
 
     def search(self, task: Task, llm: LanguageModel, evaluate: Evaluate, rng: np.random.Generator) -> Program | None:

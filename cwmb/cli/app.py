@@ -284,6 +284,7 @@ def run_options(command: Command) -> Command:
         description_set,
         count("--jobs", default=1, show_default=True, help="Cells at a time."),
         click.option("--no-plan", is_flag=True, help="Only search and score; the same command without it plans later."),
+        click.option("--batch", is_flag=True, help="Ask all at once, cheaper and within a day (best_of_n, zero_shot)."),
         count("--requests-per-minute", help="Requests of all cells together in any minute."),
         count("--tokens-per-minute", help="Tokens of all cells together in any minute."),
         click.option(

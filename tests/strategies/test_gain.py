@@ -128,3 +128,17 @@ def test_a_combination_that_is_perfect_ends_the_search_at_no_further_call():
     result = Gain().search(tiny_task(), script, script.evaluate, np.random.default_rng(0))
     assert "_ends" in result.source
     assert len(script.prompts) == 2
+
+
+@pytest.mark.parametrize("first", [0.989, 0.984, 0.978, 0.991, 0.780, 0.848, 0.529, 0.805])
+def test_after_a_strong_models_first_program_its_mistakes_are_shown(first):
+    """First training scores that were recorded of one: GIF-MCTS wrote from scratch again at all but .529."""
+    assert asked(run([first, first]))[1] == ("improve", 0)
+
+
+def test_a_recorded_series_of_improvements_is_followed():
+    """HumanoidStandup, as recorded: from .529 to 1.000 in six improvements, not each of which was one."""
+    script = run([0.529, 0.993, 0.991, 0.9935, 0.999, 0.9992, 1.0])
+    assert asked(script)[:3] == [("generate", None), ("improve", 0), ("improve", 1)]
+    assert max(p.note["best"] for p in script.prompts) == 0.9992
+    assert script.result == script.completions[6].program

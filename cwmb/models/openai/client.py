@@ -88,6 +88,29 @@ class OpenAI:
                 reply = replace(again, usage=replace(reply.usage + again.usage, calls=1))
         return reply
 
+    @property
+    def takes_batches(self) -> bool:
+        """Whether it is asked in the format that batches are made of."""
+        return self._api == "chat"
+
+    @property
+    def client(self) -> openai.OpenAI:
+        """What speaks to the endpoint; it retries nothing."""
+        return self._client
+
+    def body(self, request: Request) -> dict[str, Any]:
+        """A request as the endpoint takes it, as far as that is known."""
+        return self._manners.body(self._model, request, None)
+
+    def of_batch(self, data: Any, request: Request) -> Reply | None:
+        """The reply in a completion that was asked for in a batch, at half the price; None where it holds none."""
+        try:
+            reply = self._finished(chat.reply(data, request), request, self.body(request))
+        except (chat.Malformed, Refused):
+            return None
+        price = reply.usage.dollars
+        return replace(reply, usage=replace(reply.usage, dollars=None if price is None else price / 2))
+
     def _ask(self, request: Request) -> Reply:
         """Ask until there is an answer, an error that waiting does not cure, or no attempt left."""
         generator = random.Random(request.seed)
@@ -104,14 +127,14 @@ class OpenAI:
                     room, reductions = fewer, reductions + 1
                     continue
                 if error.refusal.of_content:
-                    return Reply(self._one_line(error.refusal.words), Usage(calls=1), REFUSED)
+                    return Reply(self.one_line(error.refusal.words), Usage(calls=1), REFUSED)
                 if self._learn(partial(Manners.after, refusal=error.refusal, body=body)):
                     continue
                 trouble, wait = self._passing(error.refusal, error.wait), error.wait
             attempt += 1
             if attempt == self._attempts:
                 raise Busy(str(self._failure(f"{trouble} ({attempt} attempts)")), wait)
-            why = f"waiting, attempt {attempt + 1} of {self._attempts}: {self._one_line(trouble)}"
+            why = f"waiting, attempt {attempt + 1} of {self._attempts}: {self.one_line(trouble)}"
             self._pause(max(wait, back_off(attempt - 1, generator)), why)
 
     def _attempt(self, body: dict[str, Any], request: Request) -> Reply:
@@ -162,7 +185,7 @@ class OpenAI:
         prompt = estimated_usage(request, "").prompt_tokens
         fewer = limits.reduced(refusal, sent, prompt, reductions) if sent else 0
         if too_long and not fewer:
-            raise ContextExceeded(self._one_line(refusal.words))
+            raise ContextExceeded(self.one_line(refusal.words))
         if fewer and not too_long:
             self._learn(lambda manners: replace(manners, most=fewer))
         return fewer
@@ -217,9 +240,10 @@ class OpenAI:
             pause(seconds, why)
 
     def _failure(self, trouble: str) -> InfrastructureError:
-        return InfrastructureError(f"{self.name} at {self._at.host}: {self._one_line(trouble)}")
+        return InfrastructureError(f"{self.name} at {self._at.host}: {self.one_line(trouble)}")
 
-    def _one_line(self, text: str) -> str:
+    def one_line(self, text: str) -> str:
+        """Words of an endpoint, without the key, fit to be shown."""
         return line(self._redacted(sound(text)), LONGEST_LINE)
 
     def _redacted(self, text: str) -> str:
