@@ -121,12 +121,43 @@ class Transitions:
 
 
 @dataclass(frozen=True)
+class Analysis:
+    """What a script printed while it looked at the training transitions, cut to 4 KB, and why it failed, if so."""
+
+    output: str
+    failure: Failure | None = None
+
+
+class Analyse(Protocol):
+    """Runs a Python script on the training transitions in the sandbox, as any program.
+
+    It finds there numpy as ``np`` and the arrays ``observations`` [N, D], ``actions`` [N, A] ([N] where discrete),
+    ``rewards`` [N], ``next_observations`` [N, D], ``terminated``, ``episodes`` and ``steps`` [N]; with a program also
+    its class ``Environment``.
+    """
+
+    def __call__(self, script: str, program: Program | None = None) -> Analysis:
+        """Never raises for what the script does.
+
+        Raises:
+            BudgetExhausted: of a budget of analyses that is generous, but finite for each call of the model.
+        """
+        ...
+
+
+def no_analysis(script: str, program: Program | None = None) -> Analysis:
+    """Where there is no sandbox at hand."""
+    return Analysis("", Failure("exception", "scripts cannot be run here"))
+
+
+@dataclass(frozen=True)
 class Task:
     """All that a strategy learns about an environment. The held-out transitions are not among it.
 
     description: the text about the environment; contract: the text about the class to write.
     kind: what is asked for, which decides the prompts: a ``world_model``; or a ``script``, a program that solves a
-    problem of programming (then environment names the problem, and there are neither spaces nor transitions).
+    problem of programming (then environment names the problem, and there are neither spaces nor transitions);
+    analyse: looks at the training transitions with a script that nobody trusts.
     """
 
     environment: str
@@ -136,6 +167,7 @@ class Task:
     action_space: Space
     train: Transitions
     kind: Literal["world_model", "script"] = "world_model"
+    analyse: Analyse = no_analysis
 
 
 @dataclass(frozen=True)
@@ -351,7 +383,9 @@ class Evaluation:
 class Usage:
     """What language model calls cost. dollars is None as soon as a price is unknown.
 
-    estimated_calls: how many of the calls came without a count of their tokens, which was then guessed.
+    cached_tokens, written_tokens: of those of the prompt, how many were read from the endpoint's cache, and how many
+    written to it at a price of their own. estimated_calls: how many of the calls came without a count of their tokens,
+    which was then guessed.
     """
 
     calls: int = 0
@@ -361,6 +395,7 @@ class Usage:
     reasoning_tokens: int = 0
     dollars: float | None = 0.0
     estimated_calls: int = 0
+    written_tokens: int = 0
 
     def __add__(self, other: Usage) -> Usage:
         dollars = None if self.dollars is None or other.dollars is None else self.dollars + other.dollars
@@ -372,6 +407,7 @@ class Usage:
             self.reasoning_tokens + other.reasoning_tokens,
             dollars,
             self.estimated_calls + other.estimated_calls,
+            self.written_tokens + other.written_tokens,
         )
 
 
@@ -502,7 +538,8 @@ class Strategy(Protocol):
     """A way of searching for a program (entry-point group ``cwmb.strategies``; its dataclass fields are the options).
 
     A class attribute ``anytime = True`` declares that a smaller budget would have asked the same first questions, so
-    that results for smaller budgets are read off the same run.
+    that results for smaller budgets are read off the same run. ``independent = True`` declares that its questions don't
+    depend on answers, so that they may be asked all at once.
     """
 
     def search(self, task: Task, llm: LanguageModel, evaluate: Evaluate, rng: np.random.Generator) -> Program | None:

@@ -261,34 +261,53 @@ def plan(
         print(json.dumps(planned.plain()) if as_json else planned)
 
 
+def run_options(command: Command) -> Command:
+    """The options of what runs strategies, but for the strategy and its own."""
+    declared = (
+        click.option("--model", required=True, help="provider:name, such as openai:gpt-5; cwmb list models"),
+        click.option(
+            "--envs",
+            default="all",
+            show_default=True,
+            help="Environments, separated by commas, or all.",
+            shell_complete=some_environment,
+        ),
+        count("--budget", "calls", help="LLM calls of one search (the protocol's unless said)."),
+        count("--max-tokens", "tokens", help="Tokens that one search may spend."),
+        amount("--max-dollars", "dollars", help="Dollars that one search may spend."),
+        count("--max-new-tokens", help="Tokens of an answer, at most."),
+        amount("--max-seconds", "seconds", help="Wall time of a search, after which it asks no more."),
+        count("--seeds", help="Seeds 0 … K-1 (the protocol's unless said)."),
+        protocol_name("quick"),
+        suite_name,
+        worlds_folder,
+        description_set,
+        count("--jobs", default=1, show_default=True, help="Cells at a time."),
+        click.option("--no-plan", is_flag=True, help="Only search and score; the same command without it plans later."),
+        click.option("--batch", is_flag=True, help="Ask all at once, cheaper and within a day (best_of_n, zero_shot)."),
+        count("--requests-per-minute", help="Requests of all cells together in any minute."),
+        count("--tokens-per-minute", help="Tokens of all cells together in any minute."),
+        click.option(
+            "--executor", default="local", show_default=True, help="Where cells run: local, or ray (a cluster)."
+        ),
+        click.option("--address", help="The Ray cluster's, if it is not that of this machine."),
+        click.option("--out", type=FILE, help="The folder of what comes out, below runs/ unless said."),
+    )
+    for option in reversed(declared):
+        command = option(command)
+    return command
+
+
+def _exit_code(states: set[str]) -> int:
+    if "infrastructure" in states:
+        return EXIT_INFRASTRUCTURE
+    return EXIT_CELL_FAILED if "failed" in states else 0
+
+
 @app.within("Running strategies")
 @app.command(name="eval")
 @click.option("--strategy", required=True, help="cwmb list strategies", shell_complete=some_strategy)
-@click.option("--model", required=True, help="provider:name, such as openai:gpt-5; cwmb list models")
-@click.option(
-    "--envs",
-    default="all",
-    show_default=True,
-    help="Environments, separated by commas, or all.",
-    shell_complete=some_environment,
-)
-@count("--budget", "calls", help="LLM calls of one search (the protocol's unless said).")
-@count("--max-tokens", "tokens", help="Tokens that one search may spend.")
-@amount("--max-dollars", "dollars", help="Dollars that one search may spend.")
-@count("--max-new-tokens", help="Tokens of an answer, at most.")
-@amount("--max-seconds", "seconds", help="Wall time of a search, after which it asks no more.")
-@count("--seeds", help="Seeds 0 … K-1 (the protocol's unless said).")
-@protocol_name("quick")
-@suite_name
-@worlds_folder
-@description_set
-@count("--jobs", default=1, show_default=True, help="Cells at a time.")
-@click.option("--no-plan", is_flag=True, help="Only search and score; the same command without it plans later.")
-@count("--requests-per-minute", help="Requests of all cells together in any minute.")
-@count("--tokens-per-minute", help="Tokens of all cells together in any minute.")
-@click.option("--executor", default="local", show_default=True, help="Where cells run: local, or ray (a cluster).")
-@click.option("--address", help="The Ray cluster's, if it is not that of this machine.")
-@click.option("--out", type=FILE, help="The run's folder; runs/<strategy>-<model>-<protocol>.")
+@run_options
 @click.option("-o", "options", multiple=True, help="name=value, an option of the strategy.")
 @click.option(
     "--apps", help="Problems of suite apps: a file as APPS has them, or hub (the benchmark's own unless said)."
@@ -305,9 +324,20 @@ def eval_(apps: str | None, **asked: Any) -> int:
         states = evaluate_problems(wanted, apps)
     else:
         states = evaluate(wanted)
-    if "infrastructure" in states:
-        return EXIT_INFRASTRUCTURE
-    return EXIT_CELL_FAILED if "failed" in states else 0
+    return _exit_code(states)
+
+
+@app.within("Running strategies")
+@app.command(name="race")
+@click.argument("strategies", metavar="STRATEGY[:name=value,...]...", nargs=-1)
+@run_options
+@table_format
+@unsafe
+def race_(strategies: tuple[str, ...], format_: str, **asked: Any) -> int:
+    """Run several strategies on the same cells, and compare each with the first one at equal calls, tokens, dollars."""
+    from cwmb.cli.race import race
+
+    return _exit_code(race(strategies, format_, asked))
 
 
 @app.within("Running strategies")

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, current_thread, main_thread
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -16,11 +17,15 @@ from cwmb.benchmark import trajectories
 from cwmb.benchmark.catalog import EnvironmentSpec, environment, environment_ids
 from cwmb.benchmark.protocols import protocol
 from cwmb.benchmark.suites import ORIGINAL, ORIGINALS, Worlds, chosen, told
-from cwmb.errors import EXIT_INTERRUPTED, InfrastructureError
+from cwmb.errors import EXIT_INTERRUPTED, CwmbError, InfrastructureError
 from cwmb.harness.records import Record
 from cwmb.sandbox import Sandbox
 from cwmb.text import line
 from cwmb.types import SPLITS, Provider, Strategy
+
+if TYPE_CHECKING:
+    from cwmb.harness.run import Run
+    from cwmb.harness.setup import Assignment
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,7 @@ class Wanted:
     worlds: Path | None = None
     options: Sequence[str] = ()
     no_plan: bool = False
+    batch: bool = False
     unsafe_no_sandbox: bool = False
 
 
@@ -58,7 +64,7 @@ def evaluate(asked: Wanted) -> set[str]:
     console = Console(stderr=True)
     folder, records = complete(asked, console)
     print(terminal([folder]))
-    _say_what_failed(console, records)
+    say_what_failed(console, records)
     console.print(f"\nRecords, programs and ledgers: {folder}", highlight=False, soft_wrap=True)
     return {r.state for r in records}
 
@@ -116,6 +122,8 @@ def complete(asked: Wanted, console: Console) -> tuple[Path, list[Record]]:
         before = [r for r in run.finished().values() if r.state == "done"]
         done = len(before), sum(r.planning is not None for r in before)
         try:
+            if asked.batch:
+                provider = _asked_at_once(asked, assignment, provider, run, console, stop)
             with (
                 RunProgress(console, len(run.extent.cells()), *done, plan=not asked.no_plan) as display,
                 executing(
@@ -134,6 +142,33 @@ def complete(asked: Wanted, console: Console) -> tuple[Path, list[Record]]:
     return folder, records
 
 
+def _asked_at_once(
+    asked: Wanted, assignment: Assignment, provider: Provider, run: Run, console: Console, stop: Event
+) -> Provider:
+    """A provider that has asked all questions of the cells that are not done, in a batch."""
+    from cwmb.harness.batch import Batch, questions
+    from cwmb.harness.metering import Interrupted
+    from cwmb.models.openai import OpenAI
+    from cwmb.models.requests import request_hash
+
+    if asked.executor != "local" or asked.tokens or asked.dollars or asked.seconds:
+        raise CwmbError("--batch asks everything beforehand: leave out --executor, --max-tokens, -dollars and -seconds")
+    if not isinstance(provider, OpenAI) or not provider.takes_batches:
+        raise CwmbError(f"--batch needs one endpoint of openai: with its chat completions, not {provider.name}")
+
+    def wait(seconds: float, why: str) -> None:
+        console.print(line(why), highlight=False, markup=False)
+        if stop.wait(seconds):
+            raise Interrupted
+
+    done = {cell for cell, record in run.finished().items() if record.state == "done"}
+    cells = [cell for cell in run.extent.cells() if cell not in done]
+    requests = {request_hash(r): r for cell in cells for r in questions(assignment, cell)}
+    batch = Batch(provider, run.folder / "batch", wait)
+    batch.prepare(requests)
+    return batch
+
+
 def chosen_environments(names: str, worlds: Worlds = ORIGINALS) -> set[str]:
     """The ids in a list with commas, or all of them. Raises CwmbError: one does not exist."""
     return set(worlds.ids) if names == "all" else {worlds.environment(n.strip()).id for n in names.split(",")}
@@ -147,7 +182,8 @@ def _check_data(specs: Sequence[EnvironmentSpec], descriptions: str) -> None:
             trajectories.transitions(spec, split)
 
 
-def _say_what_failed(console: Console, records: Sequence[Record]) -> None:
+def say_what_failed(console: Console, records: Sequence[Record]) -> None:
+    """Say on the console which cells failed and what is missing, and what to do."""
     for record in records:
         for kind, what in (("context_exceeded", "did not fit into the context window"), ("refused", "were refused")):
             if number := record.answers.get(kind):

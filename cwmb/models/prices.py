@@ -12,6 +12,7 @@ def dollars(usage: Usage, url: str, *models: str) -> float | None:
     tokens = genai_prices.Usage(
         input_tokens=usage.prompt_tokens,
         cache_read_tokens=usage.cached_tokens,
+        cache_write_tokens=usage.written_tokens,
         output_tokens=usage.completion_tokens,
     )
     for model in models:

@@ -37,7 +37,8 @@ class Rates:
 
     fault: mean number of faults in a long program written from scratch (shorter ones get fewer); repair: probability
     that an improvement or a fix mends a fault; slip: that it makes a new one; unusable: that an answer's program
-    does not parse, is cut off, or is missing; restart: that a whole program begins anew instead of with given lines.
+    does not parse, is cut off, or is missing; restart: that a whole program begins anew instead of with given lines;
+    repeat: that a program written from scratch is the one that it always writes for this description.
     """
 
     fault: float = 3.0
@@ -45,6 +46,7 @@ class Rates:
     slip: float = 0.15
     unusable: float = 0.1
     restart: float = 0.1
+    repeat: float = 0.0
 
 
 class Simulated:
@@ -81,7 +83,9 @@ class Simulated:
     def _answer(self, prompt: str, environment: str, right: str, rng: Random) -> tuple[str, str]:
         shown = _shown(prompt)
         if shown is None:
-            source, explanation = self._fresh(right, rng), f"The class below models {environment}."
+            habit = self.rates.repeat and rng.random() < self.rates.repeat  # no draw where there is none
+            by = Random(f"{environment} {self.name}") if habit else rng
+            source, explanation = self._fresh(right, by), f"The class below models {environment}."
         elif not _is_complete(shown) and rng.random() < self.rates.restart:
             source, explanation = f"# Written anew.\n{self._fresh(right, rng)}", "I begin anew."
         elif not _is_complete(shown):

@@ -93,3 +93,14 @@ def compare(run_a: Path, run_b: Path) -> list[Table]:
     from cwmb.report.comparison import comparison_tables
 
     return comparison_tables(run_a, run_b)
+
+
+def race(paths: Sequence[Path]) -> list[Table]:
+    """Runs of one configuration each, compared with the first one and with each other at equal spending.
+
+    Raises:
+        CwmbError: they cannot be compared or share no cell.
+    """
+    from cwmb.report.racing import race_tables
+
+    return race_tables(paths)

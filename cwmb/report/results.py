@@ -189,7 +189,7 @@ def speed_tables(configurations: Sequence[Configuration]) -> Iterator[Table]:
         )
 
 
-_COUNTED = ("calls", "prompt_tokens", "cached_tokens", "completion_tokens", "reasoning_tokens")
+_COUNTED = ("calls", "prompt_tokens", "cached_tokens", "written_tokens", "completion_tokens", "reasoning_tokens")
 _SECONDS = ("call_seconds", "score_seconds", "episode_seconds")
 
 
@@ -203,6 +203,7 @@ def spend_table(configurations: Sequence[Configuration]) -> Table:
         Column("calls", "made"),
         Column("prompt_tokens", "prompt"),
         Column("cached_tokens", "cached"),
+        Column("written_tokens", "written"),
         Column("completion_tokens", "completion"),
         Column("reasoning_tokens", "reasoning"),
         Column("dollars", "dollars"),
@@ -227,9 +228,10 @@ def spend_table(configurations: Sequence[Configuration]) -> Table:
     ]
     return Table(
         "spend",
-        f"Spend: LLM calls, tokens, dollars and seconds, summed over all cells. {scope(configurations)} Cached tokens "
-        "are among those of the prompt, reasoning tokens among those of the completion. Dollars are missing where a "
-        "price is unknown, seconds (asking the model, scoring programs, planning with them) where they were not noted.",
+        f"Spend: LLM calls, tokens, dollars and seconds, summed over all cells. {scope(configurations)} "
+        "Cached and written tokens (read from and written to a cache) are among those of the prompt, reasoning tokens "
+        "among those of the completion. Dollars are missing where a price is unknown, seconds (asking the model, "
+        "scoring programs, planning with them) where they were not noted.",
         columns,
         tuple(rows),
         notes(whole),

@@ -42,7 +42,7 @@ def compiled(source: bytes) -> CodeType:
     try:
         return compile(source.decode("utf-8", "surrogatepass"), FILENAME, "exec", dont_inherit=True)
     except BaseException as error:
-        raise LoadFailed(_syntax_report(error)) from None
+        raise LoadFailed(syntax_report(error)) from None
 
 
 def _environment(code: CodeType) -> Any:
@@ -94,7 +94,8 @@ def _last_line(traceback: TracebackType | None) -> int:
     return line
 
 
-def _syntax_report(error: BaseException) -> Report:
+def syntax_report(error: BaseException) -> Report:
+    """What to say about a source that cannot be compiled."""
     if isinstance(error, SyntaxError):
         return Report("syntax_error", f"{type(error).__name__}: {error.msg}", error.lineno or 0)
     return Report("syntax_error", described(error))

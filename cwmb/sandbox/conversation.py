@@ -142,9 +142,9 @@ class Conversation:
     def _failure(self, kind: FailureKind, message: str, line: int) -> Failure:
         lines = re.split(r"\r\n|\r|\n", self._program.source)
         if not 0 < line <= len(lines):
-            return Failure(kind, _printable(message, wire.MAX_TEXT))
+            return Failure(kind, printable(message, wire.MAX_TEXT))
         return Failure(
-            kind, _printable(message, wire.MAX_TEXT), line, _printable(lines[line - 1].strip(), _CODE_CHARACTERS)
+            kind, printable(message, wire.MAX_TEXT), line, printable(lines[line - 1].strip(), _CODE_CHARACTERS)
         )
 
     def _send(self, packet: bytes, patience: _Patience) -> None:
@@ -358,7 +358,7 @@ def _innermost(log: bytes) -> int:
     return int(found.group(1)) if found else 0
 
 
-def _printable(text: str, most: int) -> str:
+def printable(text: str, most: int) -> str:
     """Text of a program without anything that a terminal could take for a command, and not too long."""
     shown = (c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text[:most])
     return "".join(shown)[:most]

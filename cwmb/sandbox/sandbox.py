@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cwmb.sandbox.running import ScriptLimits
     from cwmb.sandbox.session import PlanningSession
     from cwmb.sandbox.stepping import SteppingSession
-    from cwmb.types import Fitted, Ints, Predictions, Program, Ran, Space, Transitions
+    from cwmb.types import Analysis, Fitted, Ints, Predictions, Program, Ran, Space, Transitions
 
 
 class Sandbox:
@@ -118,6 +118,26 @@ class Sandbox:
 
         _ = self.layers
         return fit(self._pool, program, observation_space, action_space, train, limits, seed, self.pace)
+
+    def analyse(
+        self,
+        script: str,
+        program: Program | None,
+        observation_space: Space,
+        action_space: Space,
+        train: Transitions,
+        limits: Limits,
+        seed: int,
+    ) -> Analysis:
+        """What a script prints that looks at transitions, perhaps with a program: see cwmb.types.Analyse.
+
+        Raises:
+            InfrastructureError: the processes don't work, and not for the script's doing.
+        """
+        from cwmb.sandbox.analysis import analyse
+
+        _ = self.layers
+        return analyse(self._pool, script, program, observation_space, action_space, train, limits, seed, self.pace)
 
     def predict(
         self,

@@ -19,6 +19,8 @@ import numpy as np
 
 from cwmb.planners import SimulationFailed
 from cwmb.sandbox import wire
+from cwmb.sandbox.analysis import Printed
+from cwmb.sandbox.analysis import run as run_script
 from cwmb.sandbox.candidate import LoadFailed, described, load, malformed, report
 from cwmb.sandbox.fitting import CannotTravel, frozen, thawed, training_arrays
 from cwmb.sandbox.many import StepMany
@@ -67,6 +69,8 @@ def _answerer(
 ) -> Callable[[], None]:
     if setup.get("script"):
         return lambda: _run(memory)
+    if setup.get("analysis"):
+        return lambda: _analyse(setup, randomness)
     if setup["fit"]:
         return lambda: _fit(setup, memory, randomness)
     if setup["planner"] is None:
@@ -139,6 +143,16 @@ def _fit(setup: dict[str, Any], memory: mmap, randomness: Randomness) -> None:
             problem = report(error, "fit_error")
     _answer(nonce, problem, wire.FITTED.pack(0 if problem.kind else len(state)))
     _next_question()  # stays until the parent is done with it: it may look how long this took
+
+
+def _analyse(setup: dict[str, Any], randomness: Randomness) -> None:
+    """Answer the question what a script prints, once."""
+    nonce, content = _next_question()
+    printed: Any = Printed()
+    sys.stdout = sys.stderr = printed
+    randomness.begin(setup["seed"], b"analysis")
+    problem = run_script(content, setup)
+    _answer(nonce, problem, printed.content())
 
 
 def _predict(setup: dict[str, Any], memory: mmap, randomness: Randomness) -> None:

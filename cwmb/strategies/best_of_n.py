@@ -21,6 +21,7 @@ class BestOfN:
     """
 
     anytime: ClassVar[bool] = True
+    independent: ClassVar[bool] = True
     n: int | None = None
 
     def __post_init__(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from cwmb.types import Evaluate, LanguageModel, Program, Task
 @dataclass(frozen=True)
 class ZeroShot:
     """Asks once, to think step by step and then to write the program."""
+
+    independent: ClassVar[bool] = True
 
     def search(self, task: Task, llm: LanguageModel, evaluate: Evaluate, rng: np.random.Generator) -> Program | None:
         """The program of the first answer, None if there is none in it."""

@@ -13,11 +13,12 @@ from cwmb.benchmark.data import data_path
 from cwmb.benchmark.suites import shipped
 from cwmb.errors import CwmbError
 from cwmb.harness.files import write_whole
-from cwmb.report.render import markdown
+from cwmb.report.render import markdown, to_csv
 from cwmb.report.table import Table
 from cwmb.sandbox import Sandbox
 from cwmb.studies import forging as forging_study
 from cwmb.studies import forging_report, programs_report, sweep_report
+from cwmb.studies import gain as gain_study
 from cwmb.studies import learners as learners_study
 from cwmb.studies import planners as planners_study
 from cwmb.studies import programs as programs_study
@@ -73,6 +74,22 @@ def programs(out: str, also: Path | None, source: str, report_only: bool) -> Non
     page = data_path("docs", "reference.md")
     write_whole(page, with_tables(page.read_text(encoding="utf-8"), [reference, correlation]))
     console.print(f"{len(frame)} programs: {folder} and {page}", highlight=False)
+
+
+@main.command()
+@click.option("--out", default="runs/gain", show_default=True, help="Keeps each search as soon as it is over.")
+def gain(out: str) -> None:
+    """The search ``gain``, its ablations and other strategies on simulated models, into results/gain/."""
+    folder, console = data_path("results") / "gain", Console(stderr=True)
+    found = []
+    for search, outcome in gain_study.searches(Path(out)):
+        found.append((search, outcome))
+        if len(found) % 50 == 0:
+            console.print(f"{len(found)} searches, now {search.environment}", highlight=False)
+    compared = gain_study.table(found)
+    _write(folder / "table.md", [compared])
+    write_whole(folder / "table.csv", to_csv([compared]) + "\n")
+    console.print(f"{len(found)} searches: {folder}", highlight=False)
 
 
 @main.command()

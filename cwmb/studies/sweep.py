@@ -75,6 +75,7 @@ class Outcome:
     generated: float | None
     train: list[float]
     test: list[float]
+    tokens: int = 0
 
 
 @dataclass(frozen=True)
@@ -181,16 +182,22 @@ def sample(data: Transitions, n: int, name: str) -> Transitions:
 
 def run(world: World, search: Search) -> Outcome:
     """Search once."""
-    name, options = CONTENDERS[search.contender]
-    make_strategy: Callable[[], Strategy] = strategy(name, options)[0]
-    provider = Simulated(POINTS[search.point])
-    meter = Meter(Budget(CALLS[-1]), stopping=lambda: False, watch=lambda **_: None)
+    return searched(world, search, POINTS[search.point], CONTENDERS[search.contender], CALLS)
+
+
+def searched(
+    world: World, search: Search, rates: str, contender: tuple[str, Mapping[str, str]], at: Sequence[int]
+) -> Outcome:
+    """Search once with a strategy and its options, on a model of these rates; the best program after each of ``at``."""
+    make_strategy: Callable[[], Strategy] = strategy(*contender)[0]
+    provider = Simulated(rates)
+    meter = Meter(Budget(at[-1]), stopping=lambda: False, watch=lambda **_: None)
     ledger = Forgetful()
     llm = MeteredModel(provider, protocol(PROTOCOL).sampling, ledger, meter, search.environment, search.seed)
     evaluate = MeteredEvaluate(lambda program, index, best: world.train_score(program), ledger, meter)
     with suppress(BudgetExhausted, SearchOver):
         make_strategy().search(world.task, llm, evaluate, generator(search.seed, search.environment, Purpose.SEARCH))
-    best = [meter.best(calls) for calls in CALLS]
+    best = [meter.best(calls) for calls in at]
     generated = [
         scored.evaluation.accuracy
         for scored in meter.scored
@@ -203,4 +210,5 @@ def run(world: World, search: Search) -> Outcome:
         train=[scored.evaluation.accuracy if scored else 0.0 for scored in best],
         # What raises on the sample raises on the test set, too; to see it run into its time limits takes long.
         test=[world.test_score(s.program) if s and s.evaluation.accuracy > 0 else 0.0 for s in best],
+        tokens=meter.usage.prompt_tokens + meter.usage.completion_tokens,
     )

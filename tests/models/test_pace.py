@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from scripted_server import ScriptedServer, answer, status
 
 from cwmb.models.openai import OpenAI
-from cwmb.models.openai.pace import MINUTE, Minute, Pace, Paced, Rate, paced
+from cwmb.models.openai.pace import MINUTE, WAITS, Minute, Pace, Paced, Rate, paced
+from cwmb.models.pausing import pausing
 from cwmb.types import Message, Reply, Request, Sampling, Usage
 
 
@@ -173,3 +174,14 @@ def test_any_other_provider_is_paced_by_the_call() -> None:
     assert provider.name == "plugin:m"
     assert [provider.complete(request()) for _ in range(3)] == [reply(1)] * 3
     assert clock.now == 2 * MINUTE
+
+
+def test_who_waits_for_a_turn_says_so_once() -> None:
+    clock, shown = Clock(), list[str]()
+    pace = Pace(Minute(Rate(1, None), clock), clock.pause)
+    with pausing(lambda seconds, why: shown.append(why)):
+        pace.ask(request(), lambda: reply(1))
+        assert shown == []
+        pace.ask(request(), lambda: reply(1))
+    assert shown == [WAITS]
+    assert sum(clock.pauses) == MINUTE

@@ -11,8 +11,8 @@ from scripted_server import completion, json_body
 from cwmb.types import Usage
 
 
-def counted(prompt: int, cached: int, completion_: int, reasoning: int, estimated: int = 0) -> Usage:
-    return Usage(1, prompt, cached, completion_, reasoning, 0.0, estimated)
+def counted(prompt: int, cached: int, completion_: int, reasoning: int, estimated: int = 0, written: int = 0) -> Usage:
+    return Usage(1, prompt, cached, completion_, reasoning, 0.0, estimated, written)
 
 
 ESTIMATED = counted(5, 0, 10, 0, 1)  # 20 characters were asked, 40 answered
@@ -61,7 +61,7 @@ SHAPES: dict[str, tuple[Any, Usage]] = {
             "cache_creation_input_tokens": 30,
             "cache_read_input_tokens": 50,
         },
-        counted(100, 50, 50, 0),
+        counted(100, 50, 50, 0, written=30),
     ),
     "Anthropic's cache beside a total": (
         {
@@ -71,7 +71,7 @@ SHAPES: dict[str, tuple[Any, Usage]] = {
             "cache_creation_input_tokens": 30,
             "cache_read_input_tokens": 50,
         },
-        counted(100, 50, 50, 0),
+        counted(100, 50, 50, 0, written=30),
     ),
     "LiteLLM's cache is part of the prompt": (
         {

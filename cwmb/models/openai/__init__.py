@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cwmb.models.openai.client import OpenAI
+    from cwmb.models.openai.several import endpoint
 
-__all__ = ["OpenAI"]
+__all__ = ["OpenAI", "endpoint"]
 
 
 def __getattr__(name: str) -> Any:
@@ -18,4 +19,8 @@ def __getattr__(name: str) -> Any:
         from cwmb.models.openai.client import OpenAI
 
         return OpenAI
+    if name == "endpoint":
+        from cwmb.models.openai.several import endpoint
+
+        return endpoint
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

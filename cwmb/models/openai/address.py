@@ -28,7 +28,11 @@ class Address:
     @classmethod
     def of_environment(cls) -> Address:
         """What OPENAI_BASE_URL says, or OpenAI's own. Raises CwmbError: it is no address."""
-        url = os.environ.get("OPENAI_BASE_URL", "").strip() or "https://api.openai.com/v1"
+        return cls.of(os.environ.get("OPENAI_BASE_URL", "").strip() or "https://api.openai.com/v1")
+
+    @classmethod
+    def of(cls, url: str) -> Address:
+        """What a base URL says. Raises CwmbError: it is no address."""
         try:
             parts = urlsplit(url)
             host = parts.hostname if parts.scheme in ("http", "https") and parts.port != 0 else None

@@ -1,4 +1,4 @@
-"""``openai:NAME``: a model behind any endpoint that speaks OpenAI's chat completions.
+"""``openai:NAME``: a model behind any endpoint that speaks OpenAI's chat completions, or its Responses API.
 
 OPENAI_API_KEY and OPENAI_BASE_URL say which; an endpoint on this machine needs no key.
 
@@ -21,9 +21,10 @@ from typing import Any
 import openai
 
 from cwmb.errors import ContextExceeded, CwmbError, EndpointRefused, InfrastructureError
-from cwmb.models.openai import chat, limits, refusals, streams
+from cwmb.models.openai import chat, limits, refusals, responses, streams
 from cwmb.models.openai.address import Address
 from cwmb.models.openai.manners import Manners, dropped, limit_in
+from cwmb.models.openai.name import Name
 from cwmb.models.openai.pace import Pace
 from cwmb.models.openai.refusals import REFUSED, Refusal, Refused
 from cwmb.models.openai.usage import estimated_usage
@@ -41,7 +42,7 @@ class OpenAI:
     """See the module. timeout: seconds that one attempt may take; attempts: how often a call is tried.
 
     environment: the variables that it depends on; pace: when an attempt may start, if that is limited; sleep: how to
-    wait, if not in sight of the user (cwmb.models.pausing).
+    wait, if not in sight of the user (cwmb.models.pausing); at, key: which endpoint, if not that of the environment.
     """
 
     environment = ("OPENAI_API_KEY", "OPENAI_BASE_URL")
@@ -53,17 +54,18 @@ class OpenAI:
         timeout: float = 900.0,
         attempts: int = 8,
         sleep: Callable[[float], None] | None = None,
+        at: Address | None = None,
+        key: str | None = None,
     ) -> None:
-        if not model:
-            raise CwmbError("openai: which model? Name one after a colon, such as openai:gpt-5")
-        self._at = Address.of_environment()
-        self._key = os.environ.get("OPENAI_API_KEY", "").strip()
+        named = Name.of(model)
+        self._at = at or Address.of_environment()
+        self._key = (os.environ.get("OPENAI_API_KEY", "") if key is None else key).strip()
         if not self._key and not self._at.local:
             raise CwmbError(f"OPENAI_API_KEY is not set, and openai:{model} at {self._at.host} needs a key: export it")
         if not (self._key.isascii() and self._key.isprintable()):
             raise CwmbError("OPENAI_API_KEY contains characters that no key has: export it again")
-        self.name = f"openai:{model}"
-        self._model, self._attempts, self._sleep = model, attempts, sleep
+        self.name = str(named)
+        self._model, self._api, self._attempts, self._sleep = named.model, named.api, attempts, sleep
         with self._at.usable():
             self._client = openai.OpenAI(
                 api_key=self._key or "none",
@@ -72,7 +74,7 @@ class OpenAI:
                 timeout=openai.Timeout(timeout, connect=min(timeout, CONNECT)),
             )
         self._lock = threading.Lock()
-        self._manners = Manners()
+        self._manners = Manners(effort=named.effort)
         self.pace: Pace | None = None
 
     def complete(self, request: Request) -> Reply:
@@ -85,6 +87,29 @@ class OpenAI:
                 again = self._ask(request)
                 reply = replace(again, usage=replace(reply.usage + again.usage, calls=1))
         return reply
+
+    @property
+    def takes_batches(self) -> bool:
+        """Whether it is asked in the format that batches are made of."""
+        return self._api == "chat"
+
+    @property
+    def client(self) -> openai.OpenAI:
+        """What speaks to the endpoint; it retries nothing."""
+        return self._client
+
+    def body(self, request: Request) -> dict[str, Any]:
+        """A request as the endpoint takes it, as far as that is known."""
+        return self._manners.body(self._model, request, None)
+
+    def of_batch(self, data: Any, request: Request) -> Reply | None:
+        """The reply in a completion that was asked for in a batch, at half the price; None where it holds none."""
+        try:
+            reply = self._finished(chat.reply(data, request), request, self.body(request))
+        except (chat.Malformed, Refused):
+            return None
+        price = reply.usage.dollars
+        return replace(reply, usage=replace(reply.usage, dollars=None if price is None else price / 2))
 
     def _ask(self, request: Request) -> Reply:
         """Ask until there is an answer, an error that waiting does not cure, or no attempt left."""
@@ -102,14 +127,14 @@ class OpenAI:
                     room, reductions = fewer, reductions + 1
                     continue
                 if error.refusal.of_content:
-                    return Reply(self._one_line(error.refusal.words), Usage(calls=1), REFUSED)
+                    return Reply(self.one_line(error.refusal.words), Usage(calls=1), REFUSED)
                 if self._learn(partial(Manners.after, refusal=error.refusal, body=body)):
                     continue
                 trouble, wait = self._passing(error.refusal, error.wait), error.wait
             attempt += 1
             if attempt == self._attempts:
-                raise self._failure(f"{trouble} ({attempt} attempts)")
-            why = f"waiting, attempt {attempt + 1} of {self._attempts}: {self._one_line(trouble)}"
+                raise Busy(str(self._failure(f"{trouble} ({attempt} attempts)")), wait)
+            why = f"waiting, attempt {attempt + 1} of {self._attempts}: {self.one_line(trouble)}"
             self._pause(max(wait, back_off(attempt - 1, generator)), why)
 
     def _attempt(self, body: dict[str, Any], request: Request) -> Reply:
@@ -133,9 +158,14 @@ class OpenAI:
             raise _Unanswered(f"malformed answer: {error}") from None
 
     def _answer(self, body: dict[str, Any], request: Request) -> Reply:
-        standard = {name: value for name, value in body.items() if name != "top_k"}
-        extra = {"top_k": body["top_k"]} if "top_k" in body else None
-        response = self._client.chat.completions.with_raw_response.create(**standard, extra_body=extra).http_response
+        if self._api == "responses":
+            body = responses.request(body)
+            raw: Any = self._client.responses.with_raw_response.create(extra_body=body)
+        else:
+            standard = {name: value for name, value in body.items() if name != "top_k"}
+            extra = {"top_k": body["top_k"]} if "top_k" in body else None
+            raw = self._client.chat.completions.with_raw_response.create(**standard, extra_body=extra)
+        response = raw.http_response
         try:
             content = response.read()
         except Exception as error:  # of the HTTP library that the SDK happens to use
@@ -143,7 +173,7 @@ class OpenAI:
         if refusals.is_page(content):
             raise EndpointRefused(str(self._failure(f"a web page instead of an answer; {self._at.advice()}")))
         if not streams.is_stream(content):
-            return chat.reply(json.loads(content), request)
+            return chat.reply(responses.completion(json.loads(content)), request)
         chunks = openai.Stream(cast_to=object, response=response, client=self._client)
         return chat.reply(streams.assembled(chunks, ended=b"[DONE]" in content), request)
 
@@ -155,7 +185,7 @@ class OpenAI:
         prompt = estimated_usage(request, "").prompt_tokens
         fewer = limits.reduced(refusal, sent, prompt, reductions) if sent else 0
         if too_long and not fewer:
-            raise ContextExceeded(self._one_line(refusal.words))
+            raise ContextExceeded(self.one_line(refusal.words))
         if fewer and not too_long:
             self._learn(lambda manners: replace(manners, most=fewer))
         return fewer
@@ -193,9 +223,15 @@ class OpenAI:
             thoughts=self._redacted(reply.thoughts),
             finish_reason=finish_reason,
             usage=replace(reply.usage, dollars=price),
-            dropped=dropped(request, body),
+            dropped=self._dropped(request, body),
             reduced_to=sent if sent is not None and sent < self._manners.limit(request.sampling) else None,
         )
+
+    def _dropped(self, request: Request, body: dict[str, Any]) -> tuple[str, ...]:
+        names = set(dropped(request, body))
+        if self._api == "responses":
+            names |= {name for name in responses.UNKNOWN if name in chat.payload(request)}
+        return tuple(sorted(names))
 
     def _pause(self, seconds: float, why: str) -> None:
         if self._sleep:
@@ -204,14 +240,23 @@ class OpenAI:
             pause(seconds, why)
 
     def _failure(self, trouble: str) -> InfrastructureError:
-        return InfrastructureError(f"{self.name} at {self._at.host}: {self._one_line(trouble)}")
+        return InfrastructureError(f"{self.name} at {self._at.host}: {self.one_line(trouble)}")
 
-    def _one_line(self, text: str) -> str:
+    def one_line(self, text: str) -> str:
+        """Words of an endpoint, without the key, fit to be shown."""
         return line(self._redacted(sound(text)), LONGEST_LINE)
 
     def _redacted(self, text: str) -> str:
         """Text without the key; one of a few letters (``none``) is no secret."""
         return text.replace(self._key, "***") if len(self._key) >= 8 else text
+
+
+class Busy(InfrastructureError):
+    """No attempt was answered, and a later one might be. wait: the seconds that the endpoint asked for."""
+
+    def __init__(self, message: str, wait: float) -> None:
+        super().__init__(message)
+        self.wait = wait
 
 
 class _Unanswered(Exception):

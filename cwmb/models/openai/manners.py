@@ -15,17 +15,18 @@ LIMITS = ("max_tokens", "max_completion_tokens")
 @dataclass(frozen=True)
 class Manners:
     """refused: parameters that it does not take; reasons: whether the model thinks; streams: whether it only streams;
-    most: the new tokens that it grants at most."""
+    most: the new tokens that it grants at most; effort: how much the model is to reason, if that was asked for."""
 
     refused: frozenset[str] = frozenset()
     reasons: bool = False
     streams: bool = False
     most: int | None = None
+    effort: str | None = None
 
     @property
     def with_room(self) -> bool:
         """Whether there is room for thoughts beside the answer."""
-        return self.reasons or "max_tokens" in self.refused
+        return self.reasons or self.effort is not None or "max_tokens" in self.refused
 
     def limit(self, sampling: Sampling) -> int:
         """The new tokens that should be granted."""
@@ -37,6 +38,8 @@ class Manners:
         name = "max_completion_tokens" if "max_tokens" in self.refused else "max_tokens"
         del body["max_tokens"]
         body[name] = min(n for n in (self.limit(request.sampling), self.most, room) if n is not None)
+        if self.effort is not None:
+            body["reasoning_effort"] = self.effort
         if self.streams:
             body |= {"stream": True, "stream_options": {"include_usage": True}}
         return {name: value for name, value in body.items() if name not in self.refused}

@@ -15,9 +15,11 @@ from threading import Lock
 from typing import NamedTuple, Protocol
 
 from cwmb.models.openai.usage import estimated_usage
+from cwmb.models.pausing import pause as announced
 from cwmb.types import Provider, Reply, Request
 
 MINUTE = 60.0
+WAITS = "waiting for its turn (--requests-per-minute, --tokens-per-minute)"
 LONGEST_PAUSE = 1.0  # seconds: an answer that was shorter than estimated makes room for others before their time
 
 
@@ -111,6 +113,9 @@ class Pace:
         return reply
 
     def _turn(self, tokens: int) -> int:
+        shown = self._first.locked()
+        if shown:
+            announced(0.0, WAITS)
         with self._first:
             seconds = 0.0
             while True:
@@ -118,6 +123,9 @@ class Pace:
                 turn = self._turns.take(tokens)
                 if turn.seconds <= 0:
                     return turn.number
+                if not shown:
+                    announced(0.0, WAITS)
+                    shown = True
                 seconds = min(turn.seconds, LONGEST_PAUSE)
 
 

@@ -20,12 +20,12 @@ def estimated_usage(request: Request, text: str) -> Usage:
 def usage(data: Any, request: Request, text: str, thoughts: str) -> Usage:
     """The usage of a completion, its dollars None. data: the completion as it came.
 
-    Tokens are of four kinds: of the prompt, those among them that a cache spared, of the completion, and those among
-    them that are thoughts. What is not reported follows from the total, else from the number of characters; what the
-    total has beyond its parts are thoughts that nobody shows.
+    Tokens are of five kinds: of the prompt, those among them that a cache spared or took in, of the completion, and
+    those among them that are thoughts. What is not reported follows from the total, else from the number of
+    characters; what the total has beyond its parts are thoughts that nobody shows.
     """
     said = _said(data)
-    prompt, cached = _prompt(said)
+    prompt, cached, written = _prompt(said)
     completion = _count(said, "completion_tokens", "output_tokens")
     reasoning = _count(_part(said, "completion_tokens_details", "output_tokens_details"), "reasoning_tokens")
     reasoning = reasoning or _count(said, "reasoning_tokens") or 0
@@ -49,7 +49,9 @@ def usage(data: Any, request: Request, text: str, thoughts: str) -> Usage:
         completion += reasoning
     if not reasoning:
         reasoning = round(completion * len(thoughts) / max(1, len(thoughts) + len(text)))
-    return Usage(1, prompt, min(cached, prompt), completion, reasoning, dollars=None, estimated_calls=estimated)
+    cached = min(cached, prompt)
+    written = min(written, prompt - cached)
+    return Usage(1, prompt, cached, completion, reasoning, None, estimated, written)
 
 
 def _said(data: Any) -> Mapping[str, Any]:
@@ -61,17 +63,18 @@ def _said(data: Any) -> Mapping[str, Any]:
     return next((corner for corner in corners if isinstance(corner, Mapping)), {})
 
 
-def _prompt(said: Mapping[str, Any]) -> tuple[int | None, int]:
-    """The tokens of the prompt, and how many of them a cache spared."""
+def _prompt(said: Mapping[str, Any]) -> tuple[int | None, int, int]:
+    """The tokens of the prompt, and how many of them a cache spared, and was given to keep."""
     prompt = _count(said, "prompt_tokens", "input_tokens")
     cached = _count(_part(said, "prompt_tokens_details", "input_tokens_details"), "cached_tokens")
     cached = cached or _count(said, "prompt_cache_hit_tokens", "cached_tokens", "num_cached_tokens") or 0
+    details = _part(said, "prompt_tokens_details", "input_tokens_details")
     read, written = (_count(said, f"cache_{name}_input_tokens") or 0 for name in ("read", "creation"))
     if prompt is not None and read + written:  # these are counted apart, unless the sum or the name says otherwise
         total, completion = _count(said, "total_tokens"), _count(said, "completion_tokens", "output_tokens") or 0
         if total == prompt + read + written + completion or (total is None and "prompt_tokens" not in said):
             prompt += read + written
-    return prompt, cached or read
+    return prompt, cached or read, written or _count(details, "cache_write_tokens", "cache_creation_tokens") or 0
 
 
 def _part(said: Mapping[str, Any], *names: str) -> Mapping[str, Any]:

@@ -64,7 +64,7 @@ def checksum(kind: str = "world_model") -> str:
     digest = hashlib.sha256()
     script = kind == "script"
     own = sorted((_FOLDER / "script" if script else _FOLDER).glob("*.md"))
-    code = ("outputs.py" if script else "boards.py", "rendering.py", "__init__.py")
+    code = (*(("outputs.py",) if script else ("boards.py", "agent.py")), "rendering.py", "__init__.py")
     for path in [*own, *(_FOLDER / name for name in code)]:
         content = path.read_bytes()
         digest.update(f"{path.name} {len(content)}\n".encode() + content)
