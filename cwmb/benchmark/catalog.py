@@ -44,13 +44,14 @@ class DatasetSpec:
 class World:
     """What makes an environment of another suite than ``cwmb18`` (see cwmb.benchmark.suites).
 
-    constants: their values, by name; folder: where its data and its description lie; baselines: the folder of what
-    was measured of its suite.
+    constants: their values, by name; alterations: of its mechanisms, the constants of each by its name; folder: where
+    its data and its description lie; baselines: the folder of what was measured of its suite.
     """
 
     suite: str
     seed: int
     constants: dict[str, Any]
+    alterations: dict[str, dict[str, float]] = field(default_factory=dict)
     folder: Path | None = None
     baselines: Path | None = None
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,9 @@ class Suite:
     @property
     def ids(self) -> tuple[str, ...]:
         """The ids of the environments that the suite can have worlds of."""
-        return family_ids(self.family) if self.family else environment_ids()
+        ids = family_ids(self.family) if self.family else environment_ids()
+        known = {path.stem for path in data_path("environments", "alterations").glob("*.toml")}
+        return tuple(i for i in ids if i in known) if self.alterations[1] else ids
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class WorldFile:
     train_sha256: str
     test_sha256: str
     versions: dict[str, str]
+    alterations: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -167,7 +170,8 @@ def fingerprint(spec: EnvironmentSpec) -> str:
     """What the dynamics of a world depend on besides the environment, as a hash; empty for an original."""
     if spec.world is None:
         return ""
-    return hashlib.sha256(json.dumps(spec.world.constants, sort_keys=True).encode()).hexdigest()
+    parts = spec.world.constants, *([spec.world.alterations] if spec.world.alterations else [])
+    return hashlib.sha256("\n".join(json.dumps(part, sort_keys=True) for part in parts).encode()).hexdigest()
 
 
 def told(spec: EnvironmentSpec, set_name: str = descriptions.DEFAULT) -> str:
@@ -207,6 +211,6 @@ def _drawn(folder: Path, name: str) -> EnvironmentSpec:
         environment(name),
         dataset=DatasetSpec(f"{name}/train-v0", f"{name}/test-v0", file.train_sha256, file.test_sha256),
         reward_values=file.reward_values,
-        world=World(file.suite, file.seed, file.constants, folder / name, measured),
+        world=World(file.suite, file.seed, file.constants, file.alterations, folder / name, measured),
         fit=suite(file.suite).fit,
     )

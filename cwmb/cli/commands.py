@@ -90,7 +90,7 @@ def complete(asked: Wanted, console: Console) -> tuple[Path, list[Record]]:
     executing = find(asked.executor, asked.address)
     rate = Rate(asked.requests_per_minute, asked.tokens_per_minute)
     strategy = chosen_strategy(asked.strategy, options(asked.options))
-    provider = models.load(asked.model) if isinstance(asked.model, str) else asked.model
+    provider = models.load(asked.model, worlds) if isinstance(asked.model, str) else asked.model
     budget = Budget(asked.calls or rules_of.calls, asked.tokens, asked.dollars, asked.seconds)
     extent = Extent(sorted(chosen_environments(asked.envs, worlds)), asked.seeds or rules_of.seeds)
     _check_data([worlds.environment(name) for name in extent.environments], asked.descriptions)

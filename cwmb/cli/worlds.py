@@ -12,12 +12,13 @@ from rich.console import Console
 from cwmb.benchmark.suites import drawn, suite
 from cwmb.cli.commands import measure_baselines
 from cwmb.errors import CwmbError, unknown
+from cwmb.machine import end_with_parent
 
 
 def draw_worlds(
     names: Sequence[str], suite_name: str, seed: int, folder: Path, protocol_name: str | None, jobs: int
 ) -> None:
-    """Draw what is missing of the environments named (all in which something varies unless said).
+    """Draw what is missing of the environments named (all of which the suite can have worlds unless said).
 
     protocol_name: whose baselines are measured, if any are.
 
@@ -35,7 +36,7 @@ def draw_worlds(
         if (found.suite, found.seed) != (suite_name, seed):
             raise CwmbError(f"{folder} holds worlds of suite {found.suite} seed {found.seed}: name another --out")
     console = Console(stderr=True)
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=end_with_parent) as pool:
         running = {pool.submit(write_world, name, wanted, seed, folder): name for name in ids}
         try:
             for future in as_completed(running):

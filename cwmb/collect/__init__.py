@@ -19,6 +19,7 @@ from cwmb.collect.determined import determined
 from cwmb.collect.recipes import FIRST_SEED, recordings
 from cwmb.collect.storage import rewrite_determined, write
 from cwmb.errors import CwmbError
+from cwmb.machine import end_with_parent
 from cwmb.types import SPLITS, Split, Transitions
 from cwmb.worlds import make
 from cwmb.worlds.simulator import Simulator
@@ -89,7 +90,7 @@ def collect_all(
     progress: called after each data set. Interrupted, it goes on with the next data set when called again.
     """
     done = []
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=end_with_parent) as pool:
         futures = [pool.submit(collect, environment(i), split, force=force) for i in ids for split in SPLITS]
         try:
             for future in as_completed(futures):

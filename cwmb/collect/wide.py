@@ -62,9 +62,25 @@ def pendulum(rng: np.random.Generator, c: Values) -> Floats:
     return np.array([np.cos(angle), np.sin(angle), rng.choice([-1, 1]) * share * c["max_speed"]])
 
 
+def reacher(rng: np.random.Generator, c: Values) -> Floats:
+    """The elbow close to its stop at 3 rad, moving towards it, or anywhere; the target in reach."""
+    shoulder, elbow = rng.uniform(-np.pi, np.pi), rng.uniform(-2.9, 2.9)
+    speeds = rng.uniform(-5, 5, 2)
+    if rng.random() < 0.5:
+        side = rng.choice([-1, 1])
+        elbow, speeds[1] = side * rng.uniform(2.6, 2.95), side * rng.uniform(2, 10)
+    first, second = 0.1 * c["length_body0"], 0.11 * c["length_body1"]
+    target = rng.uniform(-0.13, 0.13, 2)
+    tip = first * np.array([np.cos(shoulder), np.sin(shoulder)])
+    tip += second * np.array([np.cos(shoulder + elbow), np.sin(shoulder + elbow)])
+    angles = [np.cos(shoulder), np.cos(elbow), np.sin(shoulder), np.sin(elbow)]
+    return np.array([*angles, *target, *speeds, *(tip - target), 0.0])
+
+
 WIDE: dict[str, Wide] = {
     "CartPole-v1": cart_pole,
     "MountainCar-v0": mountain_car,
     "Acrobot-v1": acrobot,
     "Pendulum-v1": pendulum,
+    "Reacher-v4": reacher,
 }

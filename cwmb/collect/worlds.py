@@ -39,6 +39,8 @@ from cwmb.judging.bounds import modal_predictions
 from cwmb.judging.scoring import compare, evaluate, persistence, rules, skill
 from cwmb.types import SPLITS, Bools, Ints, Split, Transitions
 from cwmb.worlds import make
+from cwmb.worlds.alterations import alterations
+from cwmb.worlds.alterations import drawn as drawn_alterations
 from cwmb.worlds.constants import Constant, Values, constants, drawn, reward_values
 from cwmb.worlds.simulator import Simulator
 from cwmb.worlds.texts import description
@@ -51,6 +53,8 @@ VISITS = 20  # transitions in each split that a kind of reward, an end and each 
 PAIRS = 2  # the same of an enumerable world, whose transitions are all different
 LEVEL_STEPS, LEVEL_TRANSITIONS = 30, 40
 STARTS, START_STEPS = 250, 3
+SAMPLES, LARGE_SAMPLES = 60, 20  # plans in an iteration of CEM
+LOOK = 10  # one in so many transitions is looked at first
 MOVE = 0.25  # of a constant's range, by which it is moved to see its effect
 NOWHERE = [-1, -1]  # a cell outside of a grid
 WHOLE_EPISODES = (0, 4, 9)  # levels of which an episode is kept whole
@@ -58,6 +62,8 @@ ATTEMPTS = 100
 PINNED = ("gymnasium", "mujoco")  # what decides the dynamics
 SAMPLE = 150
 ORIGINAL_SKILL = 0.1  # that the original's program has at most
+COST = 0.2  # of skill, that each alteration has at least
+ENUMERABLE = ("CliffWalking-v0", "Taxi-v3")  # whose state-action pairs can all be counted
 
 Data = Mapping[Split, Transitions]
 
@@ -76,8 +82,9 @@ def draw(name: str, suite: Suite, seed: int) -> tuple[EnvironmentSpec, dict[Spli
     for attempt in range(ATTEMPTS):
         rng = np.random.default_rng([seed, crc32(suite.name.encode()), crc32(name.encode()), attempt])
         values = drawn(name, rng)
-        world = World(suite.name, seed, values)
-        spec = replace(original, world=world, reward_values=reward_values(name, values) or original.reward_values)
+        changed = drawn_alterations(name, suite.alterations, rng) if suite.alterations[1] else {}
+        spec = replace(original, world=World(suite.name, seed, values, changed))
+        spec = replace(spec, reward_values=_reward_values(spec))
         try:
             return spec, _data(spec, rng), attempt
         except Rejected as reason:
@@ -86,14 +93,30 @@ def draw(name: str, suite: Suite, seed: int) -> tuple[EnvironmentSpec, dict[Spli
     raise CwmbError(f"{name} in suite {suite.name}: {ATTEMPTS} draws of seed {seed} were rejected; most often: {often}")
 
 
+def _reward_values(spec: EnvironmentSpec) -> list[float] | None:
+    """All values that the world's reward takes: those of its constants, unless an alteration brings others."""
+    assert spec.world is not None
+    known = alterations(spec.id)
+    if spec.reward_values is None or not any(known[name].rewards for name in spec.world.alterations):
+        return reward_values(spec.id, spec.world.constants) or spec.reward_values
+    if not _is_enumerable(spec):
+        return None
+    return sorted({reward for _, reward, _ in tabulate(make(spec)).values()}, reverse=True)
+
+
+def _is_enumerable(spec: EnvironmentSpec) -> bool:
+    return spec.id in ENUMERABLE
+
+
 def _data(spec: EnvironmentSpec, rng: np.random.Generator) -> dict[Split, Transitions]:
     simulator = make(spec)
-    enumerable = simulator.observation_space.kind == "discrete" and not spec.stochastic
+    enumerable = _is_enumerable(spec)
     choose = _pairs if enumerable else _episodes
     data = dict(zip(SPLITS, choose(spec, simulator, rng), strict=True))
     if not enumerable:
         _check_policies(spec, simulator, rng)
     _check_original(spec, simulator, data)
+    _check_alterations(spec, data)
     return {split: marked(spec, simulator, [transitions])[0] for split, transitions in data.items()}
 
 
@@ -105,18 +128,35 @@ def size(space_size: int) -> int:
 # ---------------------------------------------------------------------------------------------------- choosing
 
 
-def effects(spec: EnvironmentSpec, data: Transitions) -> dict[str, Bools]:
-    """For each constant the transitions [N] whose outcome changes when that constant alone is moved."""
+def effects(spec: EnvironmentSpec, data: Transitions, enough: int | None = None) -> dict[str, Bools]:
+    """For each constant the transitions [N] whose outcome changes when that constant alone is moved.
+
+    For each alteration those whose outcome is another without it.
+
+    enough: where a sample shows so many, the others are not looked at, and count as if they showed nothing.
+    """
     if spec.stochastic or spec.world is None:
         return {}
     standard = rules(spec, protocol("standard").scoring)
-    found = {}
+    found, world = {}, spec.world
+    others = {alteration: _without(world, alteration) for alteration in world.alterations}
     for constant in constants(spec.id):
-        for what, value in _changes(constant, spec.world.constants):
-            moved = {**spec.world.constants, constant.name: value}
-            simulator = make(replace(spec, world=replace(spec.world, constants=moved)))
-            found[what] = ~compare(data, restored(simulator, data), standard).right
+        for what, value in _changes(constant, world.constants):
+            others[what] = replace(world, constants={**world.constants, constant.name: value})
+    for name, other in others.items():
+        simulator = make(replace(spec, world=other))
+        found[name] = changed = np.zeros(len(data), bool)
+        sample = np.arange(len(data)) % LOOK == 0
+        for rows in (sample, ~sample):
+            part = data.take(rows)
+            changed[rows] = ~compare(part, restored(simulator, part), standard).right
+            if enough is not None and changed.sum() >= enough:
+                break
     return found
+
+
+def _without(world: World, alteration: str) -> World:
+    return replace(world, alterations={k: v for k, v in world.alterations.items() if k != alteration})
 
 
 def _changes(constant: Constant, values: Values) -> Iterator[tuple[str, Any]]:
@@ -144,12 +184,13 @@ def _moved(constant: Constant, values: Values) -> Any:
     return value + MOVE * (high - low) * (1 if value < (low + high) / 2 else -1)
 
 
-def _kinds(spec: EnvironmentSpec, data: Transitions) -> dict[str, Bools]:
+def _kinds(spec: EnvironmentSpec, data: Transitions, visits_each: int) -> dict[str, Bools]:
     """What is to be visited: each kind of reward, the end, each constant's effect."""
     kinds = {f"reward {value:g}": data.rewards == value for value in spec.reward_values or ()}
     if _ends(spec):
         kinds["end"] = data.terminated
-    return kinds | {f"effect of {name}": rows for name, rows in effects(spec, data).items()}
+    shown = effects(spec, data, enough=2 * visits_each)
+    return kinds | {f"effect of {name}": rows for name, rows in shown.items()}
 
 
 def _ends(spec: EnvironmentSpec) -> bool:
@@ -171,7 +212,7 @@ def _chosen(
         raise Rejected("something explodes")
     if spec.reward_values is None and np.ptp(pool.rewards) == 0:
         raise Rejected("the reward is constant")
-    kinds = dict(sorted(_kinds(spec, pool).items(), key=lambda item: int(item[1].sum())))
+    kinds = dict(sorted(_kinds(spec, pool, visits_each).items(), key=lambda item: int(item[1].sum())))
     for what, rows in kinds.items():
         if int(rows.sum()) < visits_each:
             raise Rejected(f"{what}: fewer than {visits_each} transitions")
@@ -219,7 +260,8 @@ def _pool(
 ) -> tuple[list[Transitions], list[Transitions]]:
     """Episodes that are kept whole, and pieces of a few steps to choose from."""
     recipe = replace(RECIPES.get(spec.id, Recipe()), steps=LEVEL_STEPS)
-    recipe = replace(recipe, samples=min(recipe.samples, 60))
+    large = simulator.observation_space.size > LARGE or bool(spec.world and spec.world.alterations)
+    recipe = replace(recipe, samples=min(recipe.samples, LARGE_SAMPLES if large else SAMPLES))
     whole: list[Transitions] = []
     pieces: list[Transitions] = []
     for level, (start, _) in enumerate(behaviour(spec, simulator, recipe)):
@@ -326,6 +368,19 @@ def _check_original(spec: EnvironmentSpec, simulator: Simulator, data: Data) -> 
         raise Rejected(f"the original's program has more than {ORIGINAL_SKILL} of skill")
 
 
+def _check_alterations(spec: EnvironmentSpec, data: Data) -> None:
+    """Each alteration costs a program without it a share of the skill."""
+    assert spec.world is not None
+    standard, test = rules(spec, protocol("standard").scoring), data["test"]
+    floor = evaluate(test, persistence(test, data["train"], standard), standard).accuracy
+    for name in spec.world.alterations:
+        without = make(replace(spec, world=_without(spec.world, name)))
+        accuracy = evaluate(test, restored(without, test), standard).accuracy
+        value = skill(accuracy, floor, 1.0)
+        if value is None or value > 1 - COST:
+            raise Rejected(f"a program without the alteration {name} loses less than {COST} of skill")
+
+
 def _original_accuracy(spec: EnvironmentSpec, test: Transitions, predict: Callable[..., Any]) -> float:
     standard = rules(spec, protocol("standard").scoring)
     try:
@@ -370,6 +425,7 @@ def write_world(name: str, suite: Suite, seed: int, folder: Path) -> bool:
             seed=seed,
             attempt=attempt,
             constants=spec.world.constants,
+            alterations=spec.world.alterations,
             reward_values=spec.reward_values,
             train_sha256=checksum(read(root / name / "train-v0")),
             test_sha256=checksum(read(root / name / "test-v0")),

@@ -54,8 +54,7 @@ def measure(
 
     restored = accuracy(restored_predictions(simulator, truth))
     modal = accuracy(modal_predictions(simulator, truth, spec)) if spec.stochastic else None
-    program = program_of(spec)
-    reference = accuracy(judge.predict(program, truth)) if program else None
+    reference = accuracy(judge.predict(program_of(spec), truth))
     spaces = judge.observation_space, judge.action_space
     return Bounds(
         data_sha256=data_sha256,
@@ -64,7 +63,7 @@ def measure(
         restored=restored,
         modal=modal,
         reference=reference,
-        ceiling=max(restored, reference or 0.0, modal or 0.0),
+        ceiling=max(restored, reference, modal or 0.0),
         lookup=None if truth is train else accuracy(lookup(truth, train, spaces, judge.rules)),
         linear=None if truth is train else accuracy(linear(truth, train, spaces, judge.rules)),
     )

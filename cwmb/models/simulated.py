@@ -2,9 +2,10 @@
 
 Its answers are a pure function of a request's messages and seed. Of the prompt it reads which environment it is, the
 last fenced block, and the line at which a program failed; it knows the reference programs (simple ones, where those are
-slow). Asked for a program, it gives that one with a few faults; shown a program, it mends one of its faults with some
-probability and sometimes makes a new one; shown the first lines of one, it continues from them or begins anew. Results
-obtained with it test code and say nothing about strategies.
+slow; of drawn worlds those with their constants and alterations). Asked for a program, it gives that one with a few
+faults; shown a program, it mends one of its faults with some probability and sometimes makes a new one; shown the first
+lines of one, it continues from them or begins anew. Results obtained with it test code and say nothing about
+strategies.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from cwmb import reference
 from cwmb.benchmark.descriptions import description, description_sets
 from cwmb.benchmark.manuals import manual_in
 from cwmb.benchmark.problems import own
+from cwmb.benchmark.suites import ORIGINALS, Worlds
 from cwmb.errors import CwmbError, unknown
 from cwmb.models.faults import with_faults, with_syntax_error
 from cwmb.models.mending import continued, mended, normalised, parsed, parses
@@ -61,6 +63,7 @@ class Simulated:
     def __init__(self, name: str = "") -> None:
         self.name = f"simulated:{name}" if name else "simulated"
         self.rates = _rates(name)
+        self.worlds = ORIGINALS  # about which it is asked
 
     def complete(self, request: Request) -> Reply:
         """The answer that belongs to the messages and the seed."""
@@ -72,7 +75,7 @@ class Simulated:
             text, finish_reason = self._solution(prompt, script, rng)
             usage = Usage(prompt_tokens=_tokens(prompt), completion_tokens=_tokens(text))
             return Reply(text, usage, finish_reason, "simulated")
-        environment, right = _asked(prompt)
+        environment, right = self._asked(prompt)
         if right is None:
             text = "I can't tell which environment this is about, so I would only be guessing at a program."
         else:
@@ -101,6 +104,19 @@ class Simulated:
             0 if rng.random() < (self.rates.repair if shown else math.exp(-self.rates.fault)) else rng.choice((1, 2))
         )
         return self._worded(with_faults(right, faults, rng), "The program below solves the problem.", rng)
+
+    def _asked(self, prompt: str) -> tuple[str, str | None]:
+        """Which environment a prompt is about, and the right program; it reads manuals, and of the others the name."""
+        manual = manual_in(prompt)
+        if manual is not None:
+            return "the game", normalised(reference.with_manual(manual).source)
+        environment = _environment(prompt)
+        return environment or "", environment and self._right(environment)
+
+    def _right(self, environment: str) -> str:
+        """The reference program of an environment, with its world's constants and alterations."""
+        spec = self.worlds.environment(environment) if environment in self.worlds.ids else None
+        return _original(environment) if spec is None or spec.world is None else _of_world(self.worlds, environment)
 
     def _fresh(self, right: str, rng: Random) -> str:
         """The right program with a drawn number of faults."""
@@ -184,7 +200,7 @@ def _generator(request: Request) -> Random:
 
 
 @cache
-def _right(environment: str) -> str:
+def _original(environment: str) -> str:
     return normalised(reference.simple(environment).source)
 
 
@@ -194,13 +210,9 @@ def _script(prompt: str) -> str | None:
     return next((normalised(p.solutions[0]) for p in found), None)
 
 
-def _asked(prompt: str) -> tuple[str, str | None]:
-    """Which environment a prompt is about, and the right program; it reads manuals, and of the others the name."""
-    manual = manual_in(prompt)
-    if manual is not None:
-        return "the game", normalised(reference.with_manual(manual).source)
-    environment = _environment(prompt)
-    return environment or "", environment and _right(environment)
+@cache
+def _of_world(worlds: Worlds, environment: str) -> str:
+    return normalised(reference.program_of(worlds.environment(environment)).source)
 
 
 @cache

@@ -11,21 +11,44 @@ import numpy as np
 class Environment:
     GRAVITY = 9.81
     DRIFT = 1e-5  # gravity along the rail
-    CART_MASS = 10.471975511966
-    POLE_MASS = 4.198738581523
-    POLE_INERTIA = 0.154970669798  # of each pole, about its centre
-    LENGTH = 0.6
-    CENTRE = 0.3
-    DAMPING = 0.05
+    CART = 1.0  # factor on the mass of the cart
+    POLE_1 = 1.0  # factor on the mass of the lower pole
+    POLE_2 = 1.0  # factor on the mass of the upper pole
+    LENGTH_1 = 1.0  # factor on the length of the lower pole
+    LENGTH_2 = 1.0  # factor on the length of the upper pole
+    DAMPING = 1.0  # factor on the damping of all joints
     GEAR = 500.0
+    SCALE = 1.0  # of the reward
     RAIL, MARGIN = 1.0, 0.01  # half of its length; where its stops begin to act
-    RAIL_WEIGHT = 0.084672619188  # inverse inertia along the rail, at rest
-    DT, SUBSTEPS = 0.01, 5
+    DT = 0.01
+    SUBSTEPS = 5
     MAX_SPEED = 10.0  # that is observed
 
     def __init__(self):
         self.state = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
         self.stop_force = 0.0
+        self.cart = self.CART * 10.471975511966
+        self.mass1, self.mass2 = self.POLE_1 * 4.198738581523, self.POLE_2 * 4.198738581523
+        self.length1, self.length2 = 0.6 * self.LENGTH_1, 0.6 * self.LENGTH_2
+        self.damping = 0.05 * self.DAMPING
+        self.near = self.mass2 * self.length2 / 2
+        self.far = self.mass1 * self.length1 / 2 + self.mass2 * self.length1
+        self.link = self.near * self.length1
+        self.turning1 = self.capsule(0.045, self.length1, self.mass1) + self.mass1 * self.length1**2 / 4
+        self.turning1 += self.mass2 * self.length1**2
+        self.turning2 = self.capsule(0.045, self.length2, self.mass2) + self.near * self.length2 / 2
+        inertia = [
+            [self.cart + self.mass1 + self.mass2, self.far, self.near],
+            [self.far, self.turning1, self.link],
+            [self.near, self.link, self.turning2],
+        ]
+        self.rail_weight = float(np.linalg.inv(inertia)[0, 0])  # inverse inertia along the rail, at rest
+
+    def capsule(self, radius, length, mass):
+        """Moment of inertia of a capsule about its centre, across its axis; the length is without the caps."""
+        caps = mass * 4 * radius / (4 * radius + 3 * length)
+        shaft = (mass - caps) * (3 * radius**2 + length**2) / 12
+        return shaft + caps * (2 * radius**2 / 5 + length**2 / 4 + 3 * length * radius / 8)
 
     def set_state(self, observation):
         o = [float(value) for value in observation]
@@ -40,28 +63,26 @@ class Environment:
         impedance = 0.9 + 0.05 * blend
         time = max(0.02, 2 * self.DT)
         wanted = 2 / (0.95 * time) * side * speed + impedance / (0.95 * time) ** 2 * depth
-        softness = (1 - impedance) / impedance * self.RAIL_WEIGHT
+        softness = (1 - impedance) / impedance * self.rail_weight
         return -side * max(0.0, (wanted + side * acceleration) / (compliance + softness))
 
     def accelerations(self, x, hinge1, hinge2, x_dot, dot1, dot2, force):
         angle2 = hinge1 + hinge2  # of the upper pole, from the vertical
         swing2 = dot1 + dot2
-        near = self.POLE_MASS * self.CENTRE
-        far = near + self.POLE_MASS * self.LENGTH
-        link = self.POLE_MASS * self.LENGTH * self.CENTRE
+        near, far, link = self.near, self.far, self.link
         sin1, cos1 = math.sin(hinge1), math.cos(hinge1)
         sin2, cos2 = math.sin(angle2), math.cos(angle2)
         sin12 = sin1 * cos2 - cos1 * sin2
-        m11 = self.CART_MASS + 2 * self.POLE_MASS
+        m11 = self.cart + self.mass1 + self.mass2
         m12 = far * cos1
         m13 = near * cos2
-        m22 = self.POLE_INERTIA + near * self.CENTRE + self.POLE_MASS * self.LENGTH**2
+        m22 = self.turning1
         m23 = link * (cos1 * cos2 + sin1 * sin2)
-        m33 = self.POLE_INERTIA + near * self.CENTRE
-        f1 = force - self.DAMPING * x_dot + far * sin1 * dot1**2 + near * sin2 * swing2**2 + self.DRIFT * m11
+        m33 = self.turning2
+        f1 = force - self.damping * x_dot + far * sin1 * dot1**2 + near * sin2 * swing2**2 + self.DRIFT * m11
         f2 = far * (self.GRAVITY * sin1 + self.DRIFT * cos1) - link * sin12 * swing2**2
-        f2 += self.DAMPING * (dot2 - dot1)
-        f3 = near * (self.GRAVITY * sin2 + self.DRIFT * cos2) + link * sin12 * dot1**2 - self.DAMPING * dot2
+        f2 += self.damping * (dot2 - dot1)
+        f3 = near * (self.GRAVITY * sin2 + self.DRIFT * cos2) + link * sin12 * dot1**2 - self.damping * dot2
         c11 = m22 * m33 - m23 * m23
         c12 = m13 * m23 - m12 * m33
         c13 = m12 * m23 - m13 * m22
@@ -104,12 +125,12 @@ class Environment:
         force = self.GEAR * min(max(float(action[0]), -1.0), 1.0)
         for _ in range(self.SUBSTEPS):
             x, hinge1, hinge2 = self.substep(force)
-        tip_x = x + self.LENGTH * (math.sin(hinge1) + math.sin(hinge1 + hinge2))
-        tip_z = self.LENGTH * (math.cos(hinge1) + math.cos(hinge1 + hinge2))
+        tip_x = x + self.length1 * math.sin(hinge1) + self.length2 * math.sin(hinge1 + hinge2)
+        tip_z = self.length1 * math.cos(hinge1) + self.length2 * math.cos(hinge1 + hinge2)
         x, hinge1, hinge2, x_dot, dot1, dot2 = self.state
         distance_penalty = 0.01 * tip_x**2 + (tip_z - 2) ** 2
         speed_penalty = 1e-3 * dot1**2 + 5e-3 * dot2**2
-        reward = 10.0 - distance_penalty - speed_penalty
+        reward = self.SCALE * (10.0 - distance_penalty - speed_penalty)
         observation = np.array(
             [
                 x,

@@ -7,22 +7,36 @@ import numpy as np
 
 class Environment:
     GRAVITY = 9.81
-    CART_MASS = 10.471975511966
-    POLE_MASS = 5.018591641363
-    POLE_INERTIA = 0.188749766943  # about its centre of mass
-    CENTRE_X, CENTRE_Z = 0.0005, 0.3  # centre of the pole's mass, from the hinge
+    CART = 1.0  # factor on the mass of the cart
+    POLE = 1.0  # factor on the mass of the pole
+    LENGTH = 1.0  # factor on the length of the pole
     DAMPING = 1.0
     GEAR = 100.0
+    REWARD = 1.0
     MAX_ACTION = 3.0
     ANGLE_LIMIT = 0.2
     RAIL = 1.0  # half of its length
-    RAIL_WEIGHT = 0.083674338059  # inverse inertia along the rail, at rest
-    DT, SUBSTEPS = 0.02, 2
+    DT = 0.02
+    SUBSTEPS = 2
 
     def __init__(self):
         self.state = (0.0, 0.0, 0.0, 0.0)
-        self.centre = math.hypot(self.CENTRE_X, self.CENTRE_Z)
-        self.lean = math.atan2(self.CENTRE_X, self.CENTRE_Z)
+        self.cart = self.CART * 10.471975511966
+        self.pole = self.POLE * 5.018591641363
+        self.centre = self.LENGTH * math.hypot(0.0005, 0.3)  # of the pole's mass, from the hinge
+        self.lean = math.atan2(0.0005, 0.3)
+        self.inertia = self.capsule(0.049, 2 * self.centre, self.pole)
+        moment = self.pole * self.centre
+        turning = self.inertia + moment * self.centre
+        along = moment * math.cos(self.lean)
+        # Inverse inertia along the rail, at rest.
+        self.rail_weight = turning / ((self.cart + self.pole) * turning - along**2)
+
+    def capsule(self, radius, length, mass):
+        """Moment of inertia of a capsule about its centre, across its axis; the length is without the caps."""
+        caps = mass * 4 * radius / (4 * radius + 3 * length)
+        shaft = (mass - caps) * (3 * radius**2 + length**2) / 12
+        return shaft + caps * (2 * radius**2 / 5 + length**2 / 4 + 3 * length * radius / 8)
 
     def set_state(self, observation):
         self.state = tuple(float(value) for value in observation)
@@ -38,16 +52,16 @@ class Environment:
         impedance = 0.9 + 0.05 * blend
         time = max(0.02, 2 * self.DT)
         wanted = 2 / (0.95 * time) * side * speed + impedance / (0.95 * time) ** 2 * depth
-        softness = (1 - impedance) / impedance * self.RAIL_WEIGHT
+        softness = (1 - impedance) / impedance * self.rail_weight
         return -side * max(0.0, (wanted + side * acceleration) / (compliance + softness))
 
     def accelerations(self, x, angle, x_dot, angle_dot, force):
         lean = angle + self.lean
-        moment = self.POLE_MASS * self.centre
+        moment = self.pole * self.centre
         sine, cosine = math.sin(lean), math.cos(lean)
-        m11 = self.CART_MASS + self.POLE_MASS
+        m11 = self.cart + self.pole
         m12 = moment * cosine
-        m22 = self.POLE_INERTIA + moment * self.centre
+        m22 = self.inertia + moment * self.centre
         determinant = m11 * m22 - m12 * m12
         push = force - self.DAMPING * x_dot + moment * sine * angle_dot**2
         turn = moment * self.GRAVITY * sine - self.DAMPING * angle_dot
@@ -78,4 +92,4 @@ class Environment:
         for _ in range(self.SUBSTEPS):
             self.substep(force)
         done = not abs(self.state[1]) <= self.ANGLE_LIMIT
-        return np.array(self.state), 1.0, done
+        return np.array(self.state), self.REWARD, done

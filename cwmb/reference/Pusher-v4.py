@@ -12,43 +12,67 @@ import numpy as np
 
 
 class Environment:
+    ARM = 1.0  # factor on the mass of the upper arm, without what it turns about
+    LOWER_ARM = 1.0  # the same of the forearm
+    DAMPING = 1.0  # factor on the damping of all joints
+    ARMATURE = 1.0  # factor on the motors' inertia
+    GEAR = 1.0
+    SCALE = 1.0  # of the reward
+    DT = 0.01
+    SUBSTEPS = 5
     BASE = (0.0, -0.6, 0.0)
     SHOULDER, UPPER_ARM, FOREARM = 0.1, 0.4, 0.321  # lengths
     # Masses, first moments along the link and inertias (along and across the link) about its joint.
     PAN_INERTIA = 0.036349785232
     LIFT_MASS, LIFT_ALONG, LIFT_ACROSS = 3.141592653590, 0.014451326207, 0.038013271108
-    UPPER_MASS, UPPER_MOMENT, UPPER_ALONG, UPPER_ACROSS = 1.714052951799, 0.325720326324, 0.002850454979, 0.098528287563
+    UPPER_MASS, UPPER_MOMENT, UPPER_ALONG, UPPER_ACROSS = 1.628601631621, 0.325720326324, 0.002833766839, 0.098152201223
+    SPINDLE_MASS, SPINDLE_ALONG, SPINDLE_ACROSS = 0.085451320178, 0.000016688140, 0.000376086340  # at both arms
     ELBOW_MASS, ELBOW_ALONG, ELBOW_ACROSS = 0.407150407905, 0.000635154636, 0.000883968774
-    FORE_MASS, FORE_MOMENT, FORE_ALONG, FORE_ACROSS = 0.928183549503, 0.122617539367, 0.001030833519, 0.027823510624
+    FORE_MASS, FORE_MOMENT, FORE_ALONG, FORE_ACROSS = 0.842732229325, 0.122617539367, 0.001014145379, 0.027447424284
     WRIST_MASS, WRIST_ALONG, WRIST_ACROSS = 0.005026548246, 0.000000238761, 0.000001338318
     HAND_MASS, HAND_MOMENT = 0.183469010970, 0.005026548246
+    HAND_WEIGHED = 0.026388888889  # centre of mass of the hand without its tips, from the wrist
     HAND_X, HAND_Y, HAND_Z = 0.001374660414, 0.000419616248, 0.001759191355
     ROTOR = 0.04  # inertia of each motor
-    DAMPING = (1.0, 1.0, 0.1, 0.1, 0.1, 0.1, 0.1)
+    DAMPINGS = (1.0, 1.0, 0.1, 0.1, 0.1, 0.1, 0.1)
     LOWER = (-2.2854, -0.5236, -1.5, -2.3213, -1.5, -1.094, -1.5)
     UPPER = (1.714602, 1.3963, 1.7, 0.0, 1.5, 0.0, 1.5)
-    LIMIT_WEIGHTS = (
-        1.053942649809,
-        2.363109471093,
-        21.756168746627,
-        15.467935531073,
-        23.674122696935,
-        24.770180508654,
-        24.216854994363,
-    )
     # The gripper's corners (along and across the hand) and how many capsules end there.
     CORNERS = ((0.0, -0.1, 2), (0.0, 0.1, 2), (0.1, -0.1, 1), (0.1, 0.1, 1))
-    TABLE, RADIUS, MARGIN, CONTACT_WEIGHT = -0.325, 0.02, 0.002, 0.750210684410
+    TABLE, RADIUS, MARGIN = -0.325, 0.02, 0.002
     REACH = 0.15  # further from the wrist no part of the gripper is
     MAX_ACTION = 2.0
-    DT, SUBSTEPS = 0.01, 5
 
     def __init__(self):
-        self.angles = [0.0] * 7
-        self.rates = [0.0] * 7
+        self.upper_mass, self.upper_moment, self.upper_along, self.upper_across = self.link(
+            self.ARM, self.UPPER_MASS, self.UPPER_MOMENT, self.UPPER_ALONG, self.UPPER_ACROSS
+        )
+        self.fore_mass, self.fore_moment, self.fore_along, self.fore_across = self.link(
+            self.LOWER_ARM, self.FORE_MASS, self.FORE_MOMENT, self.FORE_ALONG, self.FORE_ACROSS
+        )
+        self.rotor = self.ARMATURE * self.ROTOR
+        self.damping = [self.DAMPING * damping for damping in self.DAMPINGS]
+        self.limit_weights, self.contact_weight = [1.0] * 7, 1.0
+        self.angles, self.rates = [0.0] * 7, [0.0] * 7
+        self.substep([0.0] * 7)
+        self.weigh(np.linalg.inv(self.inertia))
+        self.angles, self.rates = [0.0] * 7, [0.0] * 7
         self.tips = (0.821, -0.6, 0.0)
         self.object = (0.45, -0.05, -0.275)
         self.goal = (0.45, -0.05, -0.323)
+
+    def link(self, factor, mass, moment, along, across):
+        """Mass, first moment and inertias of a link of so many times its mass, with its spindle."""
+        turning = factor * along + self.SPINDLE_ALONG, factor * across + self.SPINDLE_ACROSS
+        return factor * mass + self.SPINDLE_MASS, factor * moment, *turning
+
+    def weigh(self, inverse):
+        """Inverse inertias of the joints and of the gripper at rest, the arm stretched out."""
+        self.limit_weights = np.diag(inverse).tolist()
+        reach = (self.HAND_WEIGHED, self.FOREARM, self.UPPER_ARM, self.SHOULDER)
+        wrist, elbow, lift, pan = np.cumsum(reach)
+        sideways, upwards = np.array([pan, 0, 0, 0, 0, 0, 0]), np.array([0, lift, 0, elbow, 0, wrist, 0])
+        self.contact_weight = float(sideways @ inverse @ sideways + upwards @ inverse @ upwards) / 3
 
     def set_state(self, observation):
         o = [float(value) for value in observation]
@@ -86,21 +110,21 @@ class Environment:
         # With the forearm, about the elbow.
         px, pz = fore * ex, fore * ez
         tx, tz = hx + 0.5 * mass * px, hz + 0.5 * mass * pz
-        trace = 2 * (tx * px + tz * pz) + self.FORE_ACROSS
-        k = self.FORE_ALONG - self.FORE_ACROSS
+        trace = 2 * (tx * px + tz * pz) + self.fore_across
+        k = self.fore_along - self.fore_across
         exx, eyy = wxx + trace - 2 * tx * px + k * ex * ex, wyy + trace
         ezz, exy = wzz + trace - 2 * tz * pz + k * ez * ez, wxy - hy * px
         exz, eyz = wxz - tx * pz - tz * px + k * ex * ez, wyz - hy * pz
-        jx, jy, jz = self.FORE_MOMENT * ex + hx + mass * px, hy, self.FORE_MOMENT * ez + hz + mass * pz
+        jx, jy, jz = self.fore_moment * ex + hx + mass * px, hy, self.fore_moment * ez + hz + mass * pz
         # With the elbow; with the upper arm, about the shoulder.
-        mass += self.FORE_MASS + self.ELBOW_MASS
+        mass += self.fore_mass + self.ELBOW_MASS
         lxx, lyy, lzz = exx + self.ELBOW_ACROSS, eyy + self.ELBOW_ALONG, ezz + self.ELBOW_ACROSS
         tx = jx + 0.5 * mass * length
-        sxx, sxy, sxz, syz = lxx + self.UPPER_ALONG, exy - jy * length, exz - jz * length, eyz
-        syy = lyy + 2 * tx * length + self.UPPER_ACROSS
-        szz = lzz + 2 * tx * length + self.UPPER_ACROSS
-        ix, iy, iz = self.UPPER_MOMENT + jx + mass * length, jy, jz
-        mass += self.UPPER_MASS
+        sxx, sxy, sxz, syz = lxx + self.upper_along, exy - jy * length, exz - jz * length, eyz
+        syy = lyy + 2 * tx * length + self.upper_across
+        szz = lzz + 2 * tx * length + self.upper_across
+        ix, iy, iz = self.upper_moment + jx + mass * length, jy, jz
+        mass += self.upper_mass
 
         # Mass matrix: each joint's momentum, carried to the points of the joints before it.
         d = self.SHOULDER
@@ -187,16 +211,16 @@ class Environment:
         nz += self.WRIST_ACROSS * b6z + k * fz + t * (o6x * fy - o6y * fx)
         bias6 = fx * nx + fy * ny + fz * nz
         nx, ny, nz = nx - pz * ry, ny + pz * rx - px * rz, nz + px * ry
-        k3 = self.FORE_ALONG - self.FORE_ACROSS
+        k3 = self.fore_along - self.fore_across
         k, t = k3 * (ex * b5x + ez * b5z), k3 * (ex * o5x + ez * o5z)
-        qx, qz = self.FORE_MOMENT * ex, self.FORE_MOMENT * ez
-        nx += self.FORE_ACROSS * b5x + k * ex + t * o5y * ez - qz * eay
-        ny += self.FORE_ACROSS * b5y + t * (o5z * ex - o5x * ez) + qz * eax - qx * eaz
-        nz += self.FORE_ACROSS * b5z + k * ez - t * o5y * ex + qx * eay
+        qx, qz = self.fore_moment * ex, self.fore_moment * ez
+        nx += self.fore_across * b5x + k * ex + t * o5y * ez - qz * eay
+        ny += self.fore_across * b5y + t * (o5z * ex - o5x * ez) + qz * eax - qx * eaz
+        nz += self.fore_across * b5z + k * ez - t * o5y * ex + qx * eay
         bias5 = ex * nx + ez * nz
         along = o5x * qx + o5z * qz
         square = o5x * o5x + o5y * o5y + o5z * o5z
-        mass = self.FORE_MASS + self.ELBOW_MASS
+        mass = self.fore_mass + self.ELBOW_MASS
         rx += mass * eax + b5y * qz + along * o5x - square * qx
         ry += mass * eay + b5z * qx - b5x * qz + along * o5y
         rz += mass * eaz - b5y * qx + along * o5z - square * qz
@@ -206,17 +230,17 @@ class Environment:
         nz += self.ELBOW_ACROSS * b4z + k3 * o4y * o4x
         bias4 = ny
         ny, nz = ny - length * rz, nz + length * ry
-        k3 = self.UPPER_ALONG - self.UPPER_ACROSS
-        nx += self.UPPER_ALONG * b3x
-        ny += self.UPPER_ACROSS * b3y + k3 * o3x * o3z - self.UPPER_MOMENT * saz
-        nz += self.UPPER_ACROSS * b3z - k3 * o3x * o3y + self.UPPER_MOMENT * say
-        rx += self.UPPER_MASS * sax - self.UPPER_MOMENT * (o3y * o3y + o3z * o3z)
-        ry += self.UPPER_MASS * say + self.UPPER_MOMENT * (b3z + o3x * o3y)
-        rz += self.UPPER_MASS * saz + self.UPPER_MOMENT * (o3x * o3z - b3y)
+        k3 = self.upper_along - self.upper_across
+        nx += self.upper_along * b3x
+        ny += self.upper_across * b3y + k3 * o3x * o3z - self.upper_moment * saz
+        nz += self.upper_across * b3z - k3 * o3x * o3y + self.upper_moment * say
+        rx += self.upper_mass * sax - self.upper_moment * (o3y * o3y + o3z * o3z)
+        ry += self.upper_mass * say + self.upper_moment * (b3z + o3x * o3y)
+        rz += self.upper_mass * saz + self.upper_moment * (o3x * o3z - b3y)
         bias3, bias2 = nx, by * ny + bz * nz
         bias1 = ax * nx + ay * ny + az * nz + d * (by * ry + bz * rz)
 
-        r = self.ROTOR
+        r = self.rotor
         inertia = [
             [m11 + r, m12, m13, m14, m15, m16, m17],
             [m12, m22 + r, m23, m24, m25, m26, m27],
@@ -226,15 +250,16 @@ class Environment:
             [m16, m26, m36, m46, m56, m66 + r, m67],
             [m17, m27, m37, m47, m57, m67, m77 + r],
         ]
+        self.inertia = [row[:] for row in inertia]
         biases = (bias1, bias2, bias3, bias4, bias5, bias6, bias7)
-        forces = [t - k * u - b for t, k, u, b in zip(torques, self.DAMPING, self.rates, biases)]
+        forces = [t - k * u - b for t, k, u, b in zip(torques, self.damping, self.rates, biases)]
 
         constraints = []
         for i, angle in enumerate(self.angles):
             if angle < self.LOWER[i]:
-                constraints.append(self.constraint({i: 1.0}, angle - self.LOWER[i], self.LIMIT_WEIGHTS[i]))
+                constraints.append(self.constraint({i: 1.0}, angle - self.LOWER[i], self.limit_weights[i]))
             elif angle > self.UPPER[i]:
-                constraints.append(self.constraint({i: -1.0}, self.UPPER[i] - angle, self.LIMIT_WEIGHTS[i]))
+                constraints.append(self.constraint({i: -1.0}, self.UPPER[i] - angle, self.limit_weights[i]))
         height = self.tips[2] - self.TABLE - self.RADIUS
         if height < self.REACH:
             for x, y, count in self.CORNERS:
@@ -248,11 +273,11 @@ class Environment:
                     row[4], row[3] = ex * tx + ez * tz, ty
                     ty, tz = ty - length * az, tz + length * ay
                     row[2], row[1] = tx, by * ty + bz * tz
-                    constraints.append(self.constraint(row, distance - self.MARGIN, self.CONTACT_WEIGHT / count))
+                    constraints.append(self.constraint(row, distance - self.MARGIN, self.contact_weight / count))
         if constraints:
             self.constrain(inertia, forces, constraints)
         h = self.DT
-        for i, damping in enumerate(self.DAMPING):
+        for i, damping in enumerate(self.damping):
             inertia[i][i] += h * damping
         accelerations = np.linalg.solve(inertia, forces).tolist()
         self.rates = [u + h * a for u, a in zip(self.rates, accelerations)]
@@ -302,8 +327,8 @@ class Environment:
         near = math.dist(thing, tips)
         distance = math.dist(thing, goal)
         effort = sum(float(value) ** 2 for value in action)
-        reward = -distance - 0.1 * effort - 0.5 * near
-        torques = [min(max(float(value), -self.MAX_ACTION), self.MAX_ACTION) for value in action]
+        reward = self.SCALE * (-distance - 0.1 * effort - 0.5 * near)
+        torques = [self.GEAR * min(max(float(value), -self.MAX_ACTION), self.MAX_ACTION) for value in action]
         for _ in range(self.SUBSTEPS):
             self.substep(torques)
         return np.array([*self.angles, *self.rates, *self.tips, *thing, *goal]), reward, False

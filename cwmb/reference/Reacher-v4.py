@@ -9,25 +9,44 @@ import numpy as np
 
 
 class Environment:
-    LINK_MASS, LINK_INERTIA = 0.035604716741, 0.000039175660
-    TIP_MASS, TIP_INERTIA = 0.004188790205, 0.000000167552
-    LENGTH, CENTRE, REACH = 0.1, 0.05, 0.11
+    MASS_1 = 1.0  # factor on the mass of the first link
+    MASS_2 = 1.0  # factor on the mass of the second link
+    LENGTH_1 = 1.0  # factor on the length of the first link
+    LENGTH_2 = 1.0  # factor on the length of the second link
     ROTOR = 1.0  # inertia of each motor
     DAMPING = 1.0
-    GEAR = 200.0
+    GEAR_1 = 200.0
+    GEAR_2 = 200.0
+    SCALE = 1.0  # of the reward
     LIMIT = 3.0  # of the elbow
-    LIMIT_WEIGHT = 0.999821154960  # inverse inertia of the elbow, at rest
-    DT, SUBSTEPS = 0.01, 2
+    DT = 0.01
+    SUBSTEPS = 2
 
     def __init__(self):
         self.state = (0.0, 0.0, 0.0, 0.0)
         self.target = (0.1, -0.1)
         self.offset = (0.0, 0.0, 0.0)
-        self.m2 = self.LINK_MASS + self.TIP_MASS
-        self.moment2 = self.LINK_MASS * self.CENTRE + self.TIP_MASS * self.REACH
-        self.inertia2 = self.LINK_INERTIA + self.LINK_MASS * self.CENTRE**2
-        self.inertia2 += self.TIP_INERTIA + self.TIP_MASS * self.REACH**2
-        self.inertia1 = self.LINK_INERTIA + self.LINK_MASS * self.CENTRE**2 + self.m2 * self.LENGTH**2
+        link1, link2, tip = self.MASS_1 * 0.035604716741, self.MASS_2 * 0.035604716741, 0.004188790205
+        self.length, second, self.reach = 0.1 * self.LENGTH_1, 0.1 * self.LENGTH_2, 0.11 * self.LENGTH_2
+        self.moment2 = link2 * second / 2 + tip * self.reach
+        self.inertia2 = self.capsule(0.01, second, link2) + link2 * second**2 / 4
+        self.inertia2 += 0.000000167552 + tip * self.reach**2
+        self.inertia1 = self.capsule(0.01, self.length, link1) + link1 * self.length**2 / 4
+        self.inertia1 += (link2 + tip) * self.length**2
+        m11, m12, m22 = self.inertia(1.0)
+        self.limit_weight = m11 / (m11 * m22 - m12 * m12)  # inverse inertia of the elbow, at rest
+
+    def capsule(self, radius, length, mass):
+        """Moment of inertia of a capsule about its centre, across its axis; the length is without the caps."""
+        caps = mass * 4 * radius / (4 * radius + 3 * length)
+        shaft = (mass - caps) * (3 * radius**2 + length**2) / 12
+        return shaft + caps * (2 * radius**2 / 5 + length**2 / 4 + 3 * length * radius / 8)
+
+    def inertia(self, cosine):
+        """The mass matrix for a cosine of the elbow's angle."""
+        coupling = self.length * self.moment2 * cosine
+        m22 = self.ROTOR + self.inertia2
+        return self.ROTOR + self.inertia1 + self.inertia2 + 2 * coupling, self.inertia2 + coupling, m22
 
     def set_state(self, observation):
         o = [float(value) for value in observation]
@@ -44,15 +63,12 @@ class Environment:
         impedance = 0.9 + 0.05 * blend
         time = max(0.02, 2 * self.DT)
         wanted = 2 / (0.95 * time) * side * speed + impedance / (0.95 * time) ** 2 * depth
-        softness = (1 - impedance) / impedance * self.LIMIT_WEIGHT
+        softness = (1 - impedance) / impedance * self.limit_weight
         return -side * max(0.0, (wanted + side * acceleration) / (compliance + softness))
 
     def accelerations(self, elbow, dot1, dot2, torque1, torque2):
-        coupling = self.LENGTH * self.moment2 * math.cos(elbow)
-        swirl = self.LENGTH * self.moment2 * math.sin(elbow)
-        m11 = self.ROTOR + self.inertia1 + self.inertia2 + 2 * coupling
-        m12 = self.inertia2 + coupling
-        m22 = self.ROTOR + self.inertia2
+        m11, m12, m22 = self.inertia(math.cos(elbow))
+        swirl = self.length * self.moment2 * math.sin(elbow)
         determinant = m11 * m22 - m12 * m12
         f1 = torque1 - self.DAMPING * dot1 + swirl * (2 * dot1 + dot2) * dot2
         f2 = torque2 - self.DAMPING * dot2 - swirl * dot1**2
@@ -83,13 +99,13 @@ class Environment:
     def step(self, action):
         distance = math.sqrt(sum(value**2 for value in self.offset))
         effort = float(action[0]) ** 2 + float(action[1]) ** 2
-        reward = -distance - effort
-        torque1 = self.GEAR * min(max(float(action[0]), -1.0), 1.0)
-        torque2 = self.GEAR * min(max(float(action[1]), -1.0), 1.0)
+        reward = self.SCALE * (-distance - effort)
+        torque1 = self.GEAR_1 * min(max(float(action[0]), -1.0), 1.0)
+        torque2 = self.GEAR_2 * min(max(float(action[1]), -1.0), 1.0)
         for _ in range(self.SUBSTEPS):
             a, b = self.substep(torque1, torque2)
-        tip_x = self.LENGTH * math.cos(a) + self.REACH * math.cos(a + b)
-        tip_y = self.LENGTH * math.sin(a) + self.REACH * math.sin(a + b)
+        tip_x = self.length * math.cos(a) + self.reach * math.cos(a + b)
+        tip_y = self.length * math.sin(a) + self.reach * math.sin(a + b)
         self.offset = (tip_x - self.target[0], tip_y - self.target[1], 0.0)
         a, b, v, w = self.state
         angles = [math.cos(a), math.cos(b), math.sin(a), math.sin(b)]

@@ -10,50 +10,91 @@ import numpy as np
 
 
 class Environment:
-    MASS, INERTIA = 35.604716740684, 3.917566038959  # of each rod, about its centre
-    SPIN_INERTIA = 0.173834793506  # of each rod, about its axis
-    ROTOR = 0.1  # added inertia of every coordinate
-    GEAR = 150.0
+    # Factors on the masses of the rods, and on their lengths.
+    MASS_1 = 1.0
+    MASS_2 = 1.0
+    MASS_3 = 1.0
+    LENGTH_1 = 1.0
+    LENGTH_2 = 1.0
+    LENGTH_3 = 1.0
+    ROTOR = 1.0  # factor on the added inertia of every coordinate
+    GEAR_1 = 150.0
+    GEAR_2 = 150.0
     LIMIT = math.radians(100)  # of both joints
-    LIMIT_WEIGHTS = (0.385293341621, 0.393333674138)  # inverse inertias of the joints, at rest
-    DENSITY, VISCOSITY = 4000.0, 0.1
-    DT, SUBSTEPS = 0.01, 4
+    DENSITY = 4000.0
+    VISCOSITY = 0.1
+    DT = 0.01
+    SUBSTEPS = 4
+    FORWARD_WEIGHT = 1.0
     EFFORT_WEIGHT = 1e-4
 
     def __init__(self):
         self.state = (0.0,) * 10
-        self.total = 3 * self.MASS + self.ROTOR
-        width2 = 6 * self.SPIN_INERTIA / self.MASS  # the box with a rod's inertia
-        length2 = 6 * (2 * self.INERTIA - self.SPIN_INERTIA) / self.MASS
-        width, length = math.sqrt(width2), math.sqrt(length2)
-        diameter = (2 * width + length) / 3
-        self.linear_drag = 3 * math.pi * diameter * self.VISCOSITY
-        self.axial_drag = 0.5 * self.DENSITY * width2
-        self.lateral_drag = 0.5 * self.DENSITY * width * length
-        self.spin_drag = math.pi * diameter**3 * self.VISCOSITY
-        self.spin_drag2 = self.DENSITY * width * (width2**2 + length2**2) / 64
+        masses = [35.604716740684 * factor for factor in (self.MASS_1, self.MASS_2, self.MASS_3)]
+        lengths = (self.LENGTH_1, self.LENGTH_2, self.LENGTH_3)  # without the caps
+        self.rotor = 0.1 * self.ROTOR
+        self.total = sum(masses) + self.rotor
+        inertias = [self.inertia(0.1, length, mass) for length, mass in zip(lengths, masses)]
+        self.across = [across for _, across in inertias]
+        self.drags = [self.drag_of(mass, *inertia) for mass, inertia in zip(masses, inertias)]
         # Rod i's centre lies at the origin plus the sum over k of arms[i][k] times rod k's direction.
-        arms = ((1.0, 0.0, 0.0), (0.5, -0.5, 0.0), (0.5, -1.0, -0.5))
-        self.moments = [self.MASS * sum(arm[k] for arm in arms) for k in range(3)]
+        one, two, three = lengths
+        self.arms = ((one, 0.0, 0.0), (0.5 * one, -0.5 * two, 0.0), (0.5 * one, -two, -0.5 * three))
+        rods = list(zip(masses, self.arms))
+        self.moments = [sum(mass * arm[k] for mass, arm in rods) for k in range(3)]
         self.couplings = [
             [
-                self.MASS * sum(arm[k] * arm[j] for arm in arms) - self.moments[k] * self.moments[j] / self.total
+                sum(mass * arm[k] * arm[j] for mass, arm in rods) - self.moments[k] * self.moments[j] / self.total
                 for j in range(3)
             ]
             for k in range(3)
         ]
+        inverse = self.inverse_inertia(*[self.couplings[i][j] for i, j in ((0, 1), (0, 2), (1, 2))])
+        self.limit_weights = self.response(*inverse)[::2]  # inverse inertias of the joints, at rest
+
+    def inertia(self, radius, length, mass):
+        """Moments of inertia of a capsule about its centre, along its axis and across; the length is without caps."""
+        caps = mass * 4 * radius / (4 * radius + 3 * length)
+        along = (mass - caps) * radius**2 / 2 + caps * 2 * radius**2 / 5
+        shaft = (mass - caps) * (3 * radius**2 + length**2) / 12
+        return along, shaft + caps * (2 * radius**2 / 5 + length**2 / 4 + 3 * length * radius / 8)
+
+    def drag_of(self, mass, along, across):
+        """Coefficients of the fluid's drag on a rod, as on a box with its inertia."""
+        width2, length2 = 6 * along / mass, 6 * (2 * across - along) / mass
+        width, length = math.sqrt(width2), math.sqrt(length2)
+        diameter = (2 * width + length) / 3
+        linear, spin = 3 * math.pi * diameter * self.VISCOSITY, math.pi * diameter**3 * self.VISCOSITY
+        axial, lateral = 0.5 * self.DENSITY * width2, 0.5 * self.DENSITY * width * length
+        return linear, axial, lateral, spin, self.DENSITY * width * (width2**2 + length2**2) / 64
+
+    def inverse_inertia(self, m12, m13, m23):
+        """The inverse inertia of the rods' rotation (11, 12, 13, 22, 23, 33), the translation eliminated."""
+        m11 = self.couplings[0][0] + self.across[0] + 2 * self.rotor
+        m22 = self.couplings[1][1] + self.across[1] + 2 * self.rotor
+        m33 = self.couplings[2][2] + self.across[2] + self.rotor
+        m12, m23 = m12 - self.rotor, m23 - self.rotor
+        c11, c12, c13 = m22 * m33 - m23 * m23, m13 * m23 - m12 * m33, m12 * m23 - m13 * m22
+        c22, c23, c33 = m11 * m33 - m13 * m13, m12 * m13 - m11 * m23, m11 * m22 - m12 * m12
+        scale = 1.0 / (m11 * c11 + m12 * c12 + m13 * c13)
+        return scale * c11, scale * c12, scale * c13, scale * c22, scale * c23, scale * c33
+
+    def response(self, c11, c12, c13, c22, c23, c33):
+        """The joints' response to torques at the joints: [b - a, c - b] = (11, 12, 22) [first, second]."""
+        return c11 + c22 - 2 * c12, c12 + c23 - c13 - c22, c22 + c33 - 2 * c23
 
     def set_state(self, observation):
         a, p, q, vx, vy, w, u, v = (float(value) for value in observation)
         self.state = (0.0, 0.0, a, a + p, a + p + q, vx, vy, w, w + u, w + u + v)
 
-    def drag(self, vx, vy, spin, cosine, sine):
+    def drag(self, rod, vx, vy, spin, cosine, sine):
         """Force (x, y) and torque of the fluid on a rod that moves with (vx, vy) and turns."""
+        linear, along, across, turning, turning2 = self.drags[rod]
         axial = vx * cosine + vy * sine
         lateral = vy * cosine - vx * sine
-        axial *= -self.linear_drag - self.axial_drag * abs(axial)
-        lateral *= -self.linear_drag - self.lateral_drag * abs(lateral)
-        torque = -spin * (self.spin_drag + self.spin_drag2 * abs(spin))
+        axial *= -linear - along * abs(axial)
+        lateral *= -linear - across * abs(lateral)
+        torque = -spin * (turning + turning2 * abs(spin))
         return axial * cosine - lateral * sine, axial * sine + lateral * cosine, torque
 
     def stop(self, angle, speed, weight):
@@ -74,53 +115,41 @@ class Environment:
         cos_a, sin_a, cos_b, sin_b = math.cos(a), math.sin(a), math.cos(b), math.sin(b)
         cos_c, sin_c = math.cos(c), math.sin(c)
         # Velocities of the rods' centres.
-        ax, ay = vx - wa * sin_a, vy + wa * cos_a
-        jx, jy = vx - 0.5 * wa * sin_a, vy + 0.5 * wa * cos_a
-        bx, by = jx + 0.5 * wb * sin_b, jy - 0.5 * wb * cos_b
-        cx, cy = jx + wb * sin_b + 0.5 * wc * sin_c, jy - wb * cos_b - 0.5 * wc * cos_c
-        fax, fay, ta = self.drag(ax, ay, wa, cos_a, sin_a)
-        fbx, fby, tb = self.drag(bx, by, wb, cos_b, sin_b)
-        fcx, fcy, tc = self.drag(cx, cy, wc, cos_c, sin_c)
+        (a1, _, _), (b1, b2, _), (_, c2, c3) = self.arms
+        ax, ay = vx - a1 * wa * sin_a, vy + a1 * wa * cos_a
+        jx, jy = vx - b1 * wa * sin_a, vy + b1 * wa * cos_a
+        bx, by = jx - b2 * wb * sin_b, jy + b2 * wb * cos_b
+        cx, cy = jx - c2 * wb * sin_b - c3 * wc * sin_c, jy + c2 * wb * cos_b + c3 * wc * cos_c
+        fax, fay, ta = self.drag(0, ax, ay, wa, cos_a, sin_a)
+        fbx, fby, tb = self.drag(1, bx, by, wb, cos_b, sin_b)
+        fcx, fcy, tc = self.drag(2, cx, cy, wc, cos_c, sin_c)
         # Sum of all forces, centrifugal ones included, and what is left for the rotations.
         ma, mb, mc = self.moments
         wa2, wb2, wc2 = wa * wa, wb * wb, wc * wc
         fx, fy = fax + fbx + fcx, fay + fby + fcy
         mean_x, mean_y = fx / self.total, fy / self.total
-        ga = (fay + 0.5 * (fby + fcy) - ma * mean_y) * cos_a - (fax + 0.5 * (fbx + fcx) - ma * mean_x) * sin_a
-        gb = (-0.5 * fby - fcy - mb * mean_y) * cos_b - (-0.5 * fbx - fcx - mb * mean_x) * sin_b
-        gc = (-0.5 * fcy - mc * mean_y) * cos_c - (-0.5 * fcx - mc * mean_x) * sin_c
-        (haa, hab, hac), (_, hbb, hbc), (_, _, hcc) = self.couplings
+        ga = (a1 * fay + b1 * (fby + fcy) - ma * mean_y) * cos_a - (a1 * fax + b1 * (fbx + fcx) - ma * mean_x) * sin_a
+        gb = (b2 * fby + c2 * fcy - mb * mean_y) * cos_b - (b2 * fbx + c2 * fcx - mb * mean_x) * sin_b
+        gc = (c3 * fcy - mc * mean_y) * cos_c - (c3 * fcx - mc * mean_x) * sin_c
+        (_, hab, hac), (_, _, hbc), _ = self.couplings
         sin_ab, cos_ab = sin_a * cos_b - cos_a * sin_b, cos_a * cos_b + sin_a * sin_b
         sin_ac, cos_ac = sin_a * cos_c - cos_a * sin_c, cos_a * cos_c + sin_a * sin_c
         sin_bc, cos_bc = sin_b * cos_c - cos_b * sin_c, cos_b * cos_c + sin_b * sin_c
         ga += ta - torque1 - hab * wb2 * sin_ab - hac * wc2 * sin_ac
         gb += tb + torque1 - torque2 + hab * wa2 * sin_ab - hbc * wc2 * sin_bc
         gc += tc + torque2 + hac * wa2 * sin_ac + hbc * wb2 * sin_bc
-        m11 = haa + self.INERTIA + 2 * self.ROTOR
-        m12 = hab * cos_ab - self.ROTOR
-        m13 = hac * cos_ac
-        m22 = hbb + self.INERTIA + 2 * self.ROTOR
-        m23 = hbc * cos_bc - self.ROTOR
-        m33 = hcc + self.INERTIA + self.ROTOR
-        c11, c12, c13 = m22 * m33 - m23 * m23, m13 * m23 - m12 * m33, m12 * m23 - m13 * m22
-        c22, c23, c33 = m11 * m33 - m13 * m13, m12 * m13 - m11 * m23, m11 * m22 - m12 * m12
-        scale = 1.0 / (m11 * c11 + m12 * c12 + m13 * c13)
-        acc_a = (c11 * ga + c12 * gb + c13 * gc) * scale
-        acc_b = (c12 * ga + c22 * gb + c23 * gc) * scale
-        acc_c = (c13 * ga + c23 * gb + c33 * gc) * scale
+        c11, c12, c13, c22, c23, c33 = inverse = self.inverse_inertia(hab * cos_ab, hac * cos_ac, hbc * cos_bc)
+        acc_a = c11 * ga + c12 * gb + c13 * gc
+        acc_b = c12 * ga + c22 * gb + c23 * gc
+        acc_c = c13 * ga + c23 * gb + c33 * gc
         if abs(b - a) > self.LIMIT or abs(c - b) > self.LIMIT:
-            # The joints' responses to torques at the joints: [b - a, c - b] = response [first, second].
-            response = (
-                (c11 + c22 - 2 * c12) * scale,
-                (c12 + c23 - c13 - c22) * scale,
-                (c22 + c33 - 2 * c23) * scale,
-            )
-            stop1 = self.stop(b - a, wb - wa, self.LIMIT_WEIGHTS[0])
-            stop2 = self.stop(c - b, wc - wb, self.LIMIT_WEIGHTS[1])
+            stop1 = self.stop(b - a, wb - wa, self.limit_weights[0])
+            stop2 = self.stop(c - b, wc - wb, self.limit_weights[1])
+            response = self.response(*inverse)
             first, second = self.stop_torques(stop1, stop2, acc_b - acc_a, acc_c - acc_b, response)
-            acc_a += (-c11 * first + c12 * (first - second) + c13 * second) * scale
-            acc_b += (-c12 * first + c22 * (first - second) + c23 * second) * scale
-            acc_c += (-c13 * first + c23 * (first - second) + c33 * second) * scale
+            acc_a += -c11 * first + c12 * (first - second) + c13 * second
+            acc_b += -c12 * first + c22 * (first - second) + c23 * second
+            acc_c += -c13 * first + c23 * (first - second) + c33 * second
         fx += ma * (wa2 * cos_a + acc_a * sin_a) + mb * (wb2 * cos_b + acc_b * sin_b)
         fx += mc * (wc2 * cos_c + acc_c * sin_c)
         fy += ma * (wa2 * sin_a - acc_a * cos_a) + mb * (wb2 * sin_b - acc_b * cos_b)
@@ -185,8 +214,9 @@ class Environment:
         first, second = min(max(float(action[0]), -1.0), 1.0), min(max(float(action[1]), -1.0), 1.0)
         before = self.state[0]
         for _ in range(self.SUBSTEPS):
-            self.substep(self.GEAR * first, self.GEAR * second)
+            self.substep(self.GEAR_1 * first, self.GEAR_2 * second)
         x, _, a, b, c, vx, vy, wa, wb, wc = self.state
         effort = float(action[0]) ** 2 + float(action[1]) ** 2
-        reward = (x - before) / (self.DT * self.SUBSTEPS) - self.EFFORT_WEIGHT * effort
+        speed = (x - before) / (self.DT * self.SUBSTEPS)
+        reward = self.FORWARD_WEIGHT * speed - self.EFFORT_WEIGHT * effort
         return np.array([a, b - a, c - b, vx, vy, wa, wb - wa, wc - wb]), reward, False

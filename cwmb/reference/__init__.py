@@ -1,14 +1,14 @@
 """Reference world models: hand-written programs under the contract of a candidate, one source per environment.
 
 They are sources, read as text (those of robots are put together from parts, see ``cwmb.reference.assembly``) and run in
-the sandbox like any candidate. Those of classic control and toy text have class constants, in whose place those of
-another world can stand.
+the sandbox like any candidate. The others have class constants, in whose place those of another world can stand.
 """
 
 from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from cwmb.benchmark.catalog import EnvironmentSpec
 from cwmb.benchmark.manuals import PUBLISHED, Manual, manual_of
@@ -44,8 +44,8 @@ def program(environment: str) -> Program:
     return Program((_FOLDER / f"{environment}.py").read_text(encoding="utf-8"))
 
 
-def program_of(spec: EnvironmentSpec) -> Program | None:
-    """The reference program of an environment of any suite; None where it has no constants to put a world's for.
+def program_of(spec: EnvironmentSpec) -> Program:
+    """The reference program of an environment of any suite, with its world's constants.
 
     Raises:
         CwmbError: there is none, or it lacks a constant that the world has.
@@ -55,8 +55,16 @@ def program_of(spec: EnvironmentSpec) -> Program | None:
         return with_manual(manual_of(spec.world.constants) if spec.world else PUBLISHED)
     if spec.world is None:
         return original
-    if not all(c.program for c in constants(spec.id)):
-        return None
+    if spec.world.alterations:
+        from cwmb.worlds.alterations import altered_source, unaltered
+
+        return Program(altered_source(program_of(unaltered(spec)).source, spec))
+    if spec.id in assembled():
+        from cwmb.worlds import make
+        from cwmb.worlds.robot import robot  # loads MuJoCo, which the others do without
+
+        simulator: Any = make(spec)
+        return assemble(spec.id, robot(simulator.env))
     values = {c.program: spec.world.constants[c.name] for c in constants(spec.id)}
     return Program(with_constants(original.source, values))
 

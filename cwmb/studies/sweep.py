@@ -29,6 +29,7 @@ from cwmb.errors import BudgetExhausted
 from cwmb.harness.ledger import Forgetful, Ledger
 from cwmb.harness.metering import Budget, Meter, MeteredEvaluate, MeteredModel, SearchOver
 from cwmb.judging.judge import Judge
+from cwmb.machine import end_with_parent
 from cwmb.models.simulated import Simulated
 from cwmb.plugins import strategy
 from cwmb.sandbox import Sandbox
@@ -98,7 +99,7 @@ def sweep(
     """
     blocks = [range(start, min(start + _BLOCK, seeds)) for start in range(0, seeds, _BLOCK)]
     # Spawned, not forked: each process has a sandbox of its own.
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=end_with_parent) as pool:
         pending = [
             pool.submit(_searches, point, name, block, folder / point / name / f"seeds-{block[0]}")
             for point in points

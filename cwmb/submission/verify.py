@@ -28,7 +28,7 @@ from cwmb.harness.records import Record
 from cwmb.journal import entries as entries_of
 from cwmb.judging.judge import Judge
 from cwmb.judging.scoring import evaluate, persistence
-from cwmb.machine import cores
+from cwmb.machine import cores, end_with_parent
 from cwmb.models import prompts
 from cwmb.models.simulated import Simulated
 from cwmb.sandbox import Sandbox
@@ -145,7 +145,7 @@ def _fresh_sets(names: Sequence[str], seed: int) -> Iterator[Mapping[str, Future
     if not names:
         yield {}
         return
-    with ProcessPoolExecutor(cores(), mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(cores(), mp_context=get_context("spawn"), initializer=end_with_parent) as pool:
         try:
             yield {name: pool.submit(FRESH["cwmb18"], name, seed) for name in names}
         finally:

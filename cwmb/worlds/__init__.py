@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from threading import Lock
+from typing import Any
 
 from cwmb.benchmark.catalog import EnvironmentSpec
 from cwmb.errors import CwmbError
@@ -29,5 +30,10 @@ def make(spec: EnvironmentSpec) -> Simulator:
             "it has the form 'package.module:Class'"
         ) from error
     with _importing:  # what an environment's entry point names is imported here
-        simulator: Simulator = adapter(spec)
+        made: Any = adapter(spec)
+    simulator: Simulator = made
+    if spec.world is not None and spec.world.alterations:
+        from cwmb.worlds.alterations import Altered
+
+        simulator = Altered(spec, made)
     return simulator

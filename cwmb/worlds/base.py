@@ -39,7 +39,7 @@ class GymnasiumSimulator:
             self._apply(constants(spec.id), spec.world.constants)
         self.observation_space = _space(self.env.observation_space)
         self.action_space = _space(self.env.action_space)
-        self._time_limit = registered.max_episode_steps
+        self.time_limit = registered.max_episode_steps
         self._elapsed = 0
         self.reset(seed=0)
 
@@ -63,7 +63,7 @@ class GymnasiumSimulator:
         """Returns (observation [D], reward, terminated, truncated) after an action [A]."""
         observation, reward, terminated, _, _ = self.env.step(self._action(action))
         self._elapsed += 1
-        truncated = self._time_limit is not None and self._elapsed >= self._time_limit
+        truncated = self.time_limit is not None and self._elapsed >= self.time_limit
         return _row(observation), float(reward), bool(terminated), truncated
 
     def restore(self, observation: Floats) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 Put = Callable[[Any, str, float], None]
 
 
@@ -39,6 +41,36 @@ def _mass(model: Any, body: str, factor: float) -> None:
     model.body_inertia[which] *= factor
 
 
+def _length(model: Any, body: str, factor: float) -> None:
+    """Stretch a body of one capsule along the axes of its frame, with all that is attached to it.
+
+    Its radius and mass stay; the inertia is that of the longer capsule. Of bodies that touch nothing: what MuJoCo keeps
+    for collisions is left as it was.
+    """
+    which = model.body(body).id
+    (geom,) = [g for g in range(model.ngeom) if model.geom_bodyid[g] == which]
+    radius, half_length, _ = model.geom_size[geom]
+    along = int(np.argmin(model.body_inertia[which]))
+    for axis in range(3):
+        before, after = (_capsule(radius, half, axis == along) for half in (half_length, factor * half_length))
+        model.body_inertia[which, axis] *= after / before
+    model.body_ipos[which] *= factor
+    model.geom_pos[geom] *= factor
+    model.geom_size[geom, 1] *= factor
+    model.body_pos[model.body_parentid == which] *= factor
+    model.site_pos[model.site_bodyid == which] *= factor
+
+
+def _capsule(radius: float, half_length: float, along: bool) -> float:
+    """Moment of inertia, along its axis or across, of a capsule of mass 1 and uniform density about its centre."""
+    length = 2 * half_length
+    caps = 4 * radius / (4 * radius + 3 * length)  # share of the mass
+    if along:
+        return radius**2 * ((1 - caps) / 2 + caps * 2 / 5)
+    shaft = (1 - caps) * (3 * radius**2 + length**2) / 12
+    return shaft + caps * (2 * radius**2 / 5 + length**2 / 4 + 3 * length * radius / 8)
+
+
 def _gear(model: Any, motor: str, value: float) -> None:
     model.actuator_gear[int(motor), 0] = value
 
@@ -63,7 +95,9 @@ FIELDS: dict[str, Put] = {
     "density": _option("density"),
     "viscosity": _option("viscosity"),
     "mass": _mass,
+    "length": _length,
     "gear": _gear,
+    "gears": _all("actuator_gear"),
     "damping": _all("dof_damping"),
     "stiffness": _all("jnt_stiffness"),
     "armature": _all("dof_armature"),

@@ -60,7 +60,7 @@ class MujocoSimulator(GymnasiumSimulator):
         # On data of its own: the environment's are at its start, which it is made with.
         mujoco.mj_setConst(self.env.model, mujoco.MjData(self.env.model))
         use_mujoco_2_slide_weights(self.env.model)
-        self._reward_scale = getattr(self.env, "reward_scale", 1.0)
+        self._reward_scale = getattr(self.env, "_reward_scale", 1.0)
 
     def step(self, action: Floats) -> tuple[Floats, float, bool, bool]:
         """Returns (observation [D], reward, terminated, truncated) after an action [A]."""

@@ -19,6 +19,7 @@ _TASK: dict[str, Any] = {
     "forward_reward_weight": 1.0,
     "ctrl_cost_weight": 0.1,
     "healthy_reward": 0.0,
+    "reward_scale": 1.0,
     "healthy_z_range": _ANYTHING,
     "healthy_angle_range": _ANYTHING,
     "healthy_state_range": _ANYTHING,

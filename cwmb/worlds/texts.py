@@ -7,6 +7,7 @@ is this world's; not stated, it is the original's.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -22,6 +23,11 @@ from cwmb.worlds import make
 from cwmb.worlds.constants import Constant, Values, constants
 
 UNKNOWN = "unknown"
+# What a robot's text says of the length of a step, and what a world's does.
+_FRAMES = (
+    (r"\b\d+\s+frames\s+of\s+[\d.]+\s+s,\s+hence\s+dt\s+=\s+[\d.]+\s+s", "dt, which is several frames"),
+    (r"during\s+the\s+\d+\s+frames\s+of\s+a\s+step", "during the frames of a step"),
+)
 
 _STATED = """\
 This world is not the original environment of that name: its constants are those of this table."""
@@ -46,6 +52,16 @@ mass matrix, with every joint at its reference (of a free joint: their means ove
 three rotations); a body's is the mean over the three axes of the diagonal of J M^-1 J', where J is the Jacobian of its
 centre of mass."""
 
+_ALTERED = """\
+What is more, mechanisms were added or changed: in what the actions do, in the motion, or in the reward. Which, and how
+many, is not said; where they act, the text above does not hold. They have to be found from recorded transitions, too.
+Next observation, reward and end follow from the current observation and the action alone."""
+
+_LENGTHS = """\
+A factor on a body's length multiplies, in the body's own frame, half length and position of its capsule, its centre of
+mass, and the positions of the bodies and sites that are attached to it. The radius and the mass stay, and the inertia
+is that of a capsule of uniform density with this mass, radius and length."""
+
 _SHOWN = """\
 Some of the recorded transitions of this world, chosen for being different:"""
 
@@ -61,7 +77,11 @@ def description(spec: EnvironmentSpec, suite: Suite, simulator: Any, shown: Tran
     else:
         real: Any = simulator if suite.stated else make(environment(spec.id))
         parts = [_robot(spec.id, real.env.model), "## What differs", _ROBOT_STATED if suite.stated else _ROBOT_HIDDEN]
+        if any(constant.field.startswith("length ") for constant in varying):
+            parts.append(_LENGTHS)
         parts.append("\n".join(_rows(varying, values, suite.stated, originals=True)))
+    if suite.alterations[1]:
+        parts.append(_ALTERED)
     if shown is not None:
         spaces = simulator.observation_space, simulator.action_space
         parts += ["## Recorded transitions", _SHOWN, "\n".join(_transitions(shown, *spaces))]
@@ -72,7 +92,10 @@ def _robot(environment_id: str, model: Any) -> str:
     """The original's complete text with the tables of a compiled model."""
     from cwmb.worlds.facts import HEADING, model_facts
 
-    return (complete(environment_id, "complete").partition(HEADING)[0] + model_facts(model)).rstrip()
+    text = complete(environment_id, "complete").partition(HEADING)[0]
+    for said, instead in _FRAMES:
+        text = re.sub(said, instead, text)
+    return (text + model_facts(model)).rstrip()
 
 
 def _rows(varying: Sequence[Constant], values: Values, stated: bool, originals: bool = False) -> Iterator[str]:

@@ -37,7 +37,7 @@ def test_the_originals_are_the_default_and_as_they_were() -> None:
     assert fingerprint(spec) == ""
 
 
-@pytest.mark.parametrize("name", ["varied", "hidden"])
+@pytest.mark.parametrize("name", ["varied", "hidden", "altered"])
 def test_shipped_worlds_are_worlds_of_seed_0(name: str) -> None:
     worlds = shipped(name)
     assert worlds.seed == 0

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 
 def cwmb(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -29,3 +33,57 @@ def test_a_drawn_world_is_described_run_on_and_recorded(tmp_path: Path) -> None:
     missing = cwmb("worlds", "--suite", "hidden", "--seed", 8, "--out", "v", "--bare", "Clif-v0", cwd=tmp_path)
     assert missing.returncode == 2
     assert "did you mean 'CliffWalking-v0'" in missing.stderr
+
+
+def children(pid: int) -> list[int]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, parent = path.read_text().rpartition(")")[2].split()[:2]
+            if int(parent) == pid and state != "Z":
+                found.append(int(path.parent.name))
+    return found
+
+
+def runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def until(found: Callable[[], Any]) -> Any:
+    """What is found in the end, however crowded the machine is."""
+    end = time.monotonic() + 120
+    while not found() and time.monotonic() < end:
+        time.sleep(0.1)
+    return found()
+
+
+def test_drawing_that_is_killed_leaves_no_processes_behind(tmp_path: Path) -> None:
+    arguments = (
+        "worlds",
+        "--suite",
+        "hidden",
+        "--seed",
+        "1",
+        "--out",
+        "w",
+        "--bare",
+        "--jobs",
+        "2",
+        "Ant-v4",
+        "Humanoid-v4",
+    )
+    drawing = subprocess.Popen([sys.executable, "-m", "cwmb", *arguments], cwd=tmp_path, stderr=subprocess.DEVNULL)
+    workers = until(lambda: len(found := children(drawing.pid)) >= 3 and found)  # two, and multiprocessing's tracker
+    drawing.kill()
+    drawing.wait()
+    assert workers
+    assert until(lambda: not any(map(runs, workers)))
+
+
+def test_a_suite_of_alterations_says_what_it_has_no_worlds_of(tmp_path: Path) -> None:
+    refused = cwmb("worlds", "--suite", "altered", "--seed", 1, "--out", "w", "--bare", "Blackjack-v1", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "unknown environment of suite altered 'Blackjack-v1'" in refused.stderr

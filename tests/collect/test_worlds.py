@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import filecmp
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -24,16 +25,15 @@ from cwmb.judging.judge import Judge
 from cwmb.judging.scoring import evaluate, persistence, rules, skill
 from cwmb.reference import program, program_of
 from cwmb.sandbox import Sandbox
-from cwmb.types import SPLITS, Split
+from cwmb.types import SPLITS, Split, Transitions
 from cwmb.worlds import make
-from cwmb.worlds.constants import constants
+from cwmb.worlds.alterations import alterable
+from cwmb.worlds.constants import constants, varying
 from cwmb.worlds.texts import UNKNOWN, description
 
-SUITES = ("varied", "hidden")
+SUITES = ("varied", "hidden", "altered")
 SHIPPED = [(name, environment) for name in SUITES for environment in shipped(name).ids]
 SMALL = ("CliffWalking-v0", "CartPole-v1", "Pendulum-v1")  # worlds that are drawn in seconds
-
-DETERMINISTIC = ("CartPole-v1", "MountainCar-v0", "Acrobot-v1", "Pendulum-v1", "CliffWalking-v0", "Taxi-v3")
 
 every_world = pytest.mark.parametrize(("suite_name", "name"), SHIPPED)
 
@@ -110,22 +110,26 @@ def test_the_reference_with_the_world_s_constants_is_at_the_ceiling_and_the_orig
     assert gained <= ORIGINAL_SKILL
 
 
-def reaches_ceiling(sandbox: Sandbox, spec: EnvironmentSpec) -> None:
-    reference = program_of(spec)
-    if reference is None:  # no program has this world's constants yet
-        return
+def reaches_ceiling(sandbox: Sandbox, spec: EnvironmentSpec, test: Transitions | None = None) -> None:
+    """The reference's share of the way from floor to ceiling is what was measured: all of it nearly everywhere."""
     rule = rules(spec, protocol("standard").scoring)
-    limits = protocol("standard").limits
     real = make(spec)
-    test = transitions(spec, "test")
-    said = sandbox.predict(reference, real.observation_space, real.action_space, test, limits, 0)
+    if test is None:
+        test = transitions(spec, "test")
+    said = sandbox.predict(program_of(spec), real.observation_space, real.action_space, test, WIDE_LIMITS, 0)
     accuracy = evaluate(test, said, rule).accuracy
     if spec.stochastic:
         stored = of_environment(spec, "quick").test
         assert stored is not None
         assert accuracy > stored.ceiling - 0.03
     else:
-        assert accuracy == pytest.approx(1.0, abs=1e-12)
+        ceiling = evaluate(test, restored(real, test), rule).accuracy
+        assert accuracy >= ceiling - SHORT_OF_CEILING.get(spec.id, 1e-12)
+
+
+WIDE_LIMITS = replace(protocol("standard").limits, step_seconds=5.0)  # on a crowded machine
+# Pusher's reference leaves its object where it is; of the Humanoids' solver, which stops early, it has the limit.
+SHORT_OF_CEILING = {"Pusher-v4": 0.02, "Humanoid-v4": 0.01, "HumanoidStandup-v4": 0.02}
 
 
 @every_world
@@ -169,14 +173,11 @@ def test_the_same_seed_gives_the_same_bytes(name: str, tmp_path: Path) -> None:
 @pytest.mark.torture
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("suite_name", SUITES)
-@pytest.mark.parametrize("name", DETERMINISTIC)
+@pytest.mark.parametrize("name", [name for name in varying() if name != "Blackjack-v1"])
 def test_references_reach_the_ceiling_of_any_draw(suite_name: str, name: str, seed: int, sandbox: Sandbox) -> None:
-    spec, data, _ = draw(name, suite(suite_name), seed)
-    reference, real = program_of(spec), make(spec)
-    assert reference is not None
-    limits, test = protocol("standard").limits, data["test"]
-    said = sandbox.predict(reference, real.observation_space, real.action_space, test, limits, 0)
-    assert evaluate(test, said, rules(spec, protocol("standard").scoring)).accuracy == pytest.approx(1.0, abs=1e-12)
+    if suite_name != "altered" or name in alterable():
+        spec, data, _ = draw(name, suite(suite_name), seed)
+        reaches_ceiling(sandbox, spec, data["test"])
 
 
 @cache

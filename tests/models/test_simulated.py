@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from cwmb import reference
 from cwmb.benchmark.descriptions import description
+from cwmb.benchmark.suites import shipped
 from cwmb.errors import CwmbError
-from cwmb.models import prompts
+from cwmb.models import load, prompts
 from cwmb.models.extraction import continues, extract
 from cwmb.models.faults import with_faults, with_syntax_error
 from cwmb.models.mending import applied, continued, differences, mended, normalised, parses
@@ -275,3 +276,17 @@ def test_faults_change_the_program_and_leave_it_valid(name: str) -> None:
         ast.parse(faulty)
     assert with_faults(right(name), 0, Random(0)) == right(name)
     assert not parses(with_syntax_error(right("CartPole-v1"), Random(1)))
+
+
+@pytest.mark.parametrize(
+    ("suite", "name"), [("hidden", "Taxi-v3"), ("altered", "CartPole-v1"), ("varied", "Hopper-v4")]
+)
+def test_of_a_drawn_world_it_knows_the_world_s_program(suite: str, name: str) -> None:
+    worlds = shipped(suite)
+    model = load("simulated:fault=0,unusable=0", worlds)
+    reply = model.complete(Request(prompts.generate(task(name)).messages, Sampling(), 0))
+    program, failure = extract(reply.text)
+    assert failure is None
+    assert program is not None
+    assert normalised(program.source) == normalised(reference.program_of(worlds.environment(name)).source)
+    assert normalised(program.source) != right(name)

@@ -293,7 +293,7 @@ class _Node:
     def set_up(self, environment: dict[str, str]) -> dict[str, Any]:
         """Prepare for cells. Returns the likeness of this machine. Raises what a run without a cluster would."""
         os.environ.update(environment)
-        provider = models.load(self._assignment.model_name)
+        provider = models.load(self._assignment.model_name, self._assignment.worlds)
         if self._rate.limited:
             provider = in_turn(provider, _KeptTurns(self._keeper), self._stop)
         sandbox = Sandbox(workers=self._cpus, unsafe=self._unsafe)

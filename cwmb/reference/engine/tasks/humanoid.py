@@ -46,4 +46,5 @@ class Environment:
             gained = TASK["forward_reward_weight"] * (centre[0] - x) / self.duration
         low, high = TASK["healthy_z_range"]
         done = ~((low < q[:, 2]) & (q[:, 2] < high)) & TASK["terminates"]
-        return q, v, centre[0], np.concatenate(parts, 1), gained + TASK["healthy_reward"] - effort, done
+        reward = TASK["reward_scale"] * (gained + TASK["healthy_reward"] - effort)
+        return q, v, centre[0], np.concatenate(parts, 1), reward, done
