@@ -181,7 +181,7 @@ class Rtfm(GymnasiumSimulator):
         high = [len(manual.words) - 1.0] * CELLS + [1.0] * len(ACTIONS)
         self.observation_space = Space("board", (0.0,) * len(high), tuple(high), "int64", manual.words)
         self.action_space = Space("discrete", (0.0,), (len(ACTIONS) - 1.0,), "int64")
-        self._time_limit, self._elapsed = STEP_LIMIT, 0
+        self.time_limit, self._elapsed = STEP_LIMIT, 0
         self.reset(seed=0)
 
     def _restore(self, observation: Floats) -> None:
