@@ -114,3 +114,9 @@ def completed(command: str, parameter: str, typed: str) -> list[str]:
 def test_completion_scripts(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
     app(["completion", shell], standalone_mode=False)
     assert "_CWMB_COMPLETE" in capsys.readouterr().out
+
+
+def test_every_page_is_in_the_site_s_navigation() -> None:
+    text = (ROOT / ".mkdocs.yml").read_text()
+    for path in (ROOT / "docs").rglob("*.md"):
+        assert re.search(rf"[\[ ]{re.escape(str(path.relative_to(ROOT / 'docs')))}[,\]]", text), path

@@ -405,6 +405,7 @@ def new(kind: str, name: str, out: Path | None) -> None:
     print(f"{folder}: read its README.md, then\n  pip install --no-deps --editable {folder}\n  pytest {folder}")
 
 
+@app.within("The benchmark itself")
 @app.command()
 @environment_names
 @click.option("--force", is_flag=True, help="Collect anew what is there.")
