@@ -392,7 +392,7 @@ def compare(run_a: Path, run_b: Path, format_: str) -> None:
     print(render(compared(run_a, run_b), format_))
 
 
-@app.within("The benchmark itself")
+@app.within("This installation")
 @app.command()
 @click.argument("kind", metavar="strategy|model|planner")
 @click.argument("name", metavar="NAME")
@@ -589,7 +589,7 @@ def show(cell: Path) -> None:
     print(show_cell(cell))
 
 
-@app.within("The benchmark itself")
+@app.within("This installation")
 @app.command()
 @click.argument("kind", metavar="record|manifest|ledger")
 def schema(kind: str) -> None:

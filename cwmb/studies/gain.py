@@ -109,7 +109,11 @@ def table(found: Sequence[tuple[Search, Outcome]]) -> Table:
         "interval (seeds resampled within environments); calls and tokens until the search ended.",
         columns,
         tuple(rows),
-        (f"Rates of the simulated model: {'; '.join(f'{name}: {rates}' for name, rates in POINTS.items())}.",),
+        (
+            f"Rates of the simulated model: {'; '.join(f'{name}: {rates}' for name, rates in POINTS.items())}.",
+            f"Environments: {', '.join(sorted({s.environment for s in outcomes}))}. They were chosen since programs of "
+            "theirs cost little time, and are few: intervals are wide, and of the six cells of a row.",
+        ),
     )
 
 

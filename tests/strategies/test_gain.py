@@ -142,3 +142,16 @@ def test_a_recorded_series_of_improvements_is_followed():
     assert asked(script)[:3] == [("generate", None), ("improve", 0), ("improve", 1)]
     assert max(p.note["best"] for p in script.prompts) == 0.9992
     assert script.result == script.completions[6].program
+
+
+def test_a_program_that_predicts_all_but_cannot_be_planned_with_is_improved():
+    class Forgetful(Script):
+        def evaluate(self, program):
+            evaluation = super().evaluate(program)
+            return replace(evaluation, lost=1.0) if len(self.prompts) < 3 else evaluation
+
+    script = Forgetful([1.0, 1.0, 1.0])
+    assert (
+        Gain().search(tiny_task(), script, script.evaluate, np.random.default_rng(0)) == script.completions[2].program
+    )
+    assert asked(script) == [("generate", None), ("improve", 0), ("improve", 0)]

@@ -95,7 +95,7 @@ class Gain:
             best = max((arm.score for arm in arms), default=0.0)
             mended = {asked: float(np.mean(found)) for asked, found in shares.items()}
             promises = list(self._promises(arms, rates, mended, best))
-            hope, arm = max(promises, key=lambda promise: promise[0])
+            hope, arm = max(promises, key=lambda promise: (promise[0], promise[1].score if promise[1] else 0.0))
             note = {"best": best, "promises": [{"parent": a and a.attempt.index, "gain": g} for g, a in promises]}
             if arm is not None and arm.refined.tries:
                 arm.attempt = another(arm.attempt, evaluate)
