@@ -51,6 +51,7 @@ def sweep(jobs: int, out: str, points: tuple[str, ...], report_only: bool) -> No
 
 
 @main.command()
+@click.argument("names", metavar="[ENV]...", nargs=-1)
 @click.option("--out", default="runs/programs", show_default=True, help="Keeps each program as soon as it is measured.")
 @click.option(
     "--also",
@@ -59,15 +60,19 @@ def sweep(jobs: int, out: str, points: tuple[str, ...], report_only: bool) -> No
 )
 @click.option("--source", default="a folder", show_default=True, help="Where those programs come from, for the tables.")
 @click.option("--report-only", is_flag=True, help="Write the tables of the stored measurements anew.")
-def programs(out: str, also: Path | None, source: str, report_only: bool) -> None:
-    """Reference programs and faulty ones: accuracy, horizon and return, into results/programs/ and docs/."""
+def programs(names: tuple[str, ...], out: str, also: Path | None, source: str, report_only: bool) -> None:
+    """Reference programs and faulty ones: accuracy, horizon and return, into results/programs/ and docs/.
+
+    With ENV only the programs of those are planned with; the others keep the returns that --out has of them.
+    """
     folder, console = data_path("results", "programs"), Console(stderr=True)
     file = folder / "programs.csv"
     if not report_only:
         with Sandbox(workers=1) as sandbox:
-            found = list(programs_study.measure(environment_ids(), Path(out), sandbox, console.print, also))
-            seconds = programs_study.reference_seconds(environment_ids(), Path(out), sandbox)
-        write_whole(file, programs_report.to_csv(found, seconds, source))
+            plan = names or environment_ids()
+            order = sorted(environment_ids(), key=lambda name: name not in plan)
+            found = list(programs_study.measure(order, Path(out), sandbox, console.print, also, plan))
+        write_whole(file, programs_report.to_csv(found, source))
     frame = programs_report.read_csv(file)
     reference, correlation = programs_report.reference_table(frame), programs_report.correlation_table(frame)
     _write(folder / "table.md", [reference, correlation])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,34 +17,41 @@ from cwmb.studies.stored import read_frame
 if TYPE_CHECKING:
     import pandas as pd
 
-PREDICTORS = ("accuracy", "skill", *(f"relative_{level}" for level in LEVELS))
+PREDICTORS = ("accuracy", "precision", "skill", *(f"relative_{level}" for level in LEVELS))
 _RESAMPLES = 1000
 
 
-def to_csv(measured: Iterable[Measured], seconds: Mapping[str, float], source: str = ALSO) -> str:
-    """One line for each program.
+def to_csv(measured: Iterable[Measured], source: str = ALSO) -> str:
+    """One line for each program. source: what to call the programs of a folder.
 
-    seconds: of a step of each environment's reference program; source: what to call the programs of a folder.
+    A program for whose episodes the protocol's time was too short has no returns here: they would be those of fewer.
     """
     import pandas as pd
 
-    rows = [
-        {
-            "environment": m.environment,
-            "program": source if m.name == ALSO else m.name,
-            "accuracy": m.accuracy,
-            "skill": m.skill,
-            **{f"horizon_{level}": steps for level, steps in zip(LEVELS, m.horizon.steps, strict=True)},
-            **{f"simulator_{level}": steps for level, steps in zip(LEVELS, m.simulator.steps, strict=True)},
-            "length": m.horizon.length,
-            "return_mean": m.return_mean,
-            "return_sem": m.return_sem,
-            "normalised_return": m.normalised_return,
-            "normalised_sem": m.normalised_sem,
-            "microseconds": round(1e6 * seconds[m.environment], 1) if m.name == "reference" else None,
-        }
-        for m in measured
-    ]
+    rows = []
+    for m in sorted(measured, key=lambda one: environment_ids().index(one.environment)):
+        known, plan = m.scored, m.planned
+        whole = plan if plan is not None and plan.episodes == plan.wanted else None
+        rows.append(
+            {
+                "environment": m.environment,
+                "program": source if m.name == ALSO else m.name,
+                "accuracy": known.accuracy,
+                "precision": known.precision,
+                "skill": known.skill,
+                **{f"horizon_{level}": steps for level, steps in zip(LEVELS, known.horizon.steps, strict=True)},
+                **{f"simulator_{level}": steps for level, steps in zip(LEVELS, known.simulator.steps, strict=True)},
+                "length": known.horizon.length,
+                "microseconds": round(known.microseconds, 1),
+                "return_mean": whole and whole.return_mean,
+                "return_sem": whole and whole.return_sem,
+                "normalised_return": whole and whole.normalised_return,
+                "normalised_sem": whole and whole.normalised_sem,
+                "planned_episodes": plan and plan.episodes,
+                "planned_microseconds": plan and round(plan.microseconds, 1),
+                "step_many": (plan and plan.step_many) == "used",
+            }
+        )
     text: str = pd.DataFrame(rows).round(6).to_csv(index=False, lineterminator="\n")
     return text
 
@@ -75,25 +82,31 @@ def reference_table(frame: pd.DataFrame) -> Table:
             (
                 name,
                 float(r["accuracy"]),
+                number(r["precision"]),
                 number(r["skill"]),
                 horizons,
                 number(r["microseconds"]),
+                number(r["planned_microseconds"]),
                 estimate(r["return_mean"], r["return_sem"]),
                 estimate(r["normalised_return"], r["normalised_sem"]),
             )
         )
     return Table(
         "reference",
-        "The reference programs. Accuracy and skill: standard's rules on the test set. Horizon: steps that the program "
-        "stays within the tolerance when rolled along recorded actions, of those of the true simulator (medians of ten "
-        f"trajectories). Return, normalised return: planned with under protocol {PROTOCOL}, ± one standard error; – "
-        "where its oracle does not clearly beat the random policy.",
+        "The reference programs. Accuracy, precision and skill: standard's rules on the test set. Horizon: steps that "
+        "the program stays within the tolerance when rolled along recorded actions, of those of the true simulator "
+        "(medians of ten trajectories). µs: of reference time a step while it is scored, and a step of the model while "
+        "it is planned with, by step_many where it has one. Return, normalised return: planned with under protocol "
+        f"{PROTOCOL}, ± one standard error; – where there was no time for all its episodes, where it was not planned "
+        "with, and where its oracle does not clearly beat the random policy.",
         (
             Column("environment", "environment"),
             Column("accuracy", "accuracy", digits=4),
+            Column("precision", "precision", digits=3),
             Column("skill", "skill", digits=3),
             Column("horizon", "horizon"),
             Column("microseconds", "µs a step", digits=1),
+            Column("planned_microseconds", "µs, planning", digits=1),
             Column("return", "return"),
             Column("normalised", "normalised return"),
         ),
@@ -117,8 +130,8 @@ def correlation_table(frame: pd.DataFrame) -> Table:
     return Table(
         "horizon",
         f"What predicts planning: Spearman's rank correlation of the normalised return under protocol {PROTOCOL} with "
-        f"accuracy, skill and the open-loop horizon relative to the true simulator's, over {len(known)} programs of "
-        f"{known['environment'].nunique()} environments (reference and persistence programs, some with faults). "
+        f"accuracy, precision, skill and the open-loop horizon relative to the true simulator's, over {len(known)} "
+        f"programs of {known['environment'].nunique()} environments ({_kinds(known)}). "
         "Interval: 95 %, environments resampled. Within: mean of the environments' own correlations.",
         (
             Column("predictor", "predictor"),
@@ -130,6 +143,12 @@ def correlation_table(frame: pd.DataFrame) -> Table:
         ),
         tuple(rows),
     )
+
+
+def _kinds(known: pd.DataFrame) -> str:
+    """How many programs of each kind: reference, persistence, with faults, of a folder."""
+    kinds = known["program"].where(~known["program"].str.endswith(" faults"), "with faults").value_counts(sort=False)
+    return ", ".join(f"{count} {kind}" for kind, count in kinds.items())
 
 
 def spearman(a: pd.Series, b: pd.Series) -> float | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import pandas as pd
@@ -19,7 +21,7 @@ from cwmb.models.mending import normalised
 from cwmb.report.table import Column, Table
 from cwmb.studies import programs_report
 from cwmb.studies.__main__ import with_tables
-from cwmb.studies.programs import ALSO, FAULTS, PROTOCOL, Measured, programs
+from cwmb.studies.programs import ALSO, FAULTS, PROTOCOL, Measured, Planned, Scored, programs
 
 STORED = data_path("results", "programs", "programs.csv")
 
@@ -38,9 +40,25 @@ def test_programs_of_a_folder_are_measured_beside_the_others(tmp_path: Path) -> 
     train = trajectories.transitions(environment("CartPole-v1"), "train")
     assert programs("CartPole-v1", train, tmp_path)[ALSO].source == "class Environment: ...\n"
     assert ALSO not in programs("Acrobot-v1", trajectories.transitions(environment("Acrobot-v1"), "train"), tmp_path)
-    one = Measured("CartPole-v1", ALSO, 0.5, 0.25, Horizon([1, 2, 3], 10), Horizon([4, 5, 6], 10), 7, 1, 0.1, 0.2)
-    line = programs_report.to_csv([one], {"CartPole-v1": 1e-6}, "a strong language model").splitlines()[1]
-    assert line.startswith("CartPole-v1,a strong language model,0.5,0.25,1,")
+    known = Scored(0.5, 0.75, 0.25, Horizon([1, 2, 3], 10), Horizon([4, 5, 6], 10), 8.0)
+    line = programs_report.to_csv([Measured("CartPole-v1", ALSO, known, None)], "a strong language model")
+    assert "CartPole-v1,a strong language model,0.5,0.75,0.25,1," in line
+
+
+def test_a_program_without_time_for_all_episodes_has_no_return() -> None:
+    known = Scored(0.5, 0.75, 0.25, Horizon([1, 2, 3], 10), Horizon([4, 5, 6], 10), 8.0)
+    planned = Planned(7.0, 1.0, 0.5, 0.1, 2, 2, 3.0, None)
+    text = programs_report.to_csv(
+        [
+            Measured("CartPole-v1", "reference", known, planned),
+            Measured("CartPole-v1", "persistence", known, replace(planned, episodes=1, step_many="used")),
+        ]
+    )
+    whole, part = pd.read_csv(StringIO(text)).to_dict("records")
+    assert (whole["return_mean"], whole["normalised_return"], whole["planned_microseconds"]) == (7.0, 0.5, 3.0)
+    assert math.isnan(part["return_mean"])
+    assert math.isnan(part["normalised_return"])
+    assert (part["planned_episodes"], part["step_many"]) == (1, True)
 
 
 def test_the_stored_reference_programs_fit_the_baselines() -> None:
