@@ -20,7 +20,7 @@ from functools import cache, lru_cache
 from random import Random
 
 from cwmb import reference
-from cwmb.benchmark.descriptions import description, description_sets
+from cwmb.benchmark.descriptions import contract, description, description_sets
 from cwmb.benchmark.manuals import manual_in
 from cwmb.benchmark.problems import own
 from cwmb.benchmark.suites import ORIGINALS, Worlds
@@ -236,12 +236,18 @@ def _environment(prompt: str) -> str | None:
 
 
 def _shown(prompt: str) -> str | None:
-    """The last fenced block, unless it is the contract's outline of the class."""
-    blocks = _FENCED.findall(prompt)
+    """The last fenced block, unless it is one of the contract's outlines."""
+    blocks = [text for _, text in _FENCED.findall(prompt) if text not in _outlines()]
     if not blocks:
         return None
-    text: str = blocks[-1][1]
+    text: str = blocks[-1]
     return None if not text.strip() or _methods(text).get("step") is False else text
+
+
+@cache
+def _outlines() -> frozenset[str]:
+    """The fenced blocks of the contract, of the class and of its method that learns."""
+    return frozenset(text for _, text in _FENCED.findall(contract(fit=True)))
 
 
 @lru_cache(256)

@@ -159,11 +159,14 @@ def test_what_is_shipped_is_small(suite_name: str) -> None:
     assert sum(path.stat().st_size for path in files) < 5_000_000
 
 
-@pytest.mark.parametrize("name", SMALL)
-def test_the_same_seed_gives_the_same_bytes(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("suite_name", "name"),
+    [*(("hidden", name) for name in SMALL), ("altered", "CliffWalking-v0"), ("altered", "CartPole-v1")],
+)
+def test_the_same_seed_gives_the_same_bytes(suite_name: str, name: str, tmp_path: Path) -> None:
     for folder in ("one", "other"):
-        assert write_world(name, suite("hidden"), 3, tmp_path / folder)
-    assert not write_world(name, suite("hidden"), 3, tmp_path / "one")
+        assert write_world(name, suite(suite_name), 3, tmp_path / folder)
+    assert not write_world(name, suite(suite_name), 3, tmp_path / "one")
     files = [p.relative_to(tmp_path / "one") for p in (tmp_path / "one").rglob("*") if p.is_file()]
     same, different, missing = filecmp.cmpfiles(tmp_path / "one", tmp_path / "other", map(str, files), shallow=False)
     assert (different, missing) == ([], [])

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cwmb import reference
-from cwmb.benchmark.descriptions import description
+from cwmb.benchmark.descriptions import contract, description
 from cwmb.benchmark.suites import shipped
 from cwmb.errors import CwmbError
 from cwmb.models import load, prompts
@@ -284,7 +284,8 @@ def test_faults_change_the_program_and_leave_it_valid(name: str) -> None:
 def test_of_a_drawn_world_it_knows_the_world_s_program(suite: str, name: str) -> None:
     worlds = shipped(suite)
     model = load("simulated:fault=0,unusable=0", worlds)
-    reply = model.complete(Request(prompts.generate(task(name)).messages, Sampling(), 0))
+    asked = replace(task(name), contract=contract(worlds.environment(name).fit))
+    reply = model.complete(Request(prompts.generate(asked).messages, Sampling(), 0))
     program, failure = extract(reply.text)
     assert failure is None
     assert program is not None
