@@ -44,12 +44,12 @@ def weighed(robot):
 
 
 def frames_of(self, q, v, q_after, v_after):
-    """How many frames a step has: positions move by its length times the velocity on the way."""
+    """How many frames a step may have: positions move by about its length times the velocity on the way."""
     moved, speed = (q_after - q)[:, self.unseen :], ((v + v_after) / 2)[:, self.unseen :]
     fast = np.abs(speed) > np.median(np.abs(speed), axis=0)
     frames = round(float(np.median(moved[fast] / speed[fast])) / ROBOT.timestep)
     least, most = RANGES.get("frame_skip", (ROBOT.frame_skip, ROBOT.frame_skip))
-    return min(max(frames, least), most)
+    return [count for count in (frames - 1, frames, frames + 1) if least <= count <= most]
 
 
 def fit(self, observations, actions, rewards, next_observations, terminated):
@@ -71,10 +71,12 @@ def fit(self, observations, actions, rewards, next_observations, terminated):
 
         return least_squares(residuals, x, rounds)
 
-    some = rows[:: max(len(rows) // 80, 1)]
+    some = rows[:: max(len(rows) // 60, 1)]
     frames = frames_of(self, q[rows], v[rows], *self.read(next_observations[rows]))
-    x, _ = search((low + high) / 2, frames, some, 15)
-    x, _ = search(x, frames, rows[:: max(len(rows) // 200, 1)], 10)
+    tries = [(*search((low + high) / 2, count, some, 4)[::-1], count) for count in frames]
+    _, x, frames = min(tries, key=lambda one: one[0])
+    x, _ = search(x, frames, some, 10)
+    x, _ = search(x, frames, rows[:: max(len(rows) // 200, 1)], 6)
     robot = robot_of(x, frames)
     self.body, self.duration = Planar(robot), robot.timestep * robot.frame_skip
     after = self.body.simulate(q, v, actions)
