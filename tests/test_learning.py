@@ -53,6 +53,14 @@ def test_it_finds_a_world_out_from_its_training_data(sandbox: Sandbox, name: str
     assert found >= 0.95
 
 
+def test_it_finds_a_robot_out(sandbox: Sandbox) -> None:
+    spec = WORLDS.environment("InvertedPendulum-v4")
+    learner, judge = learner_of(spec), Judge.of(sandbox, protocol("standard"), spec)
+    assert learner is not None
+    assert judge.fitted(learner).failure is None
+    assert judge.score(learner, transitions(spec, "test")).evaluation.accuracy >= 0.95
+
+
 def test_every_world_of_classic_control_and_toy_text_has_one() -> None:
     assert [name for name in WORLDS.ids if not name.endswith("-v4")] == sorted(CHEAP, key=WORLDS.ids.index)
     assert len(CHEAP) == 7

@@ -34,6 +34,11 @@ def assembled() -> tuple[str, ...]:
     return tuple(sorted(_PARTS))
 
 
+def task(environment: str) -> str:
+    """The name of the part that says what a robot is for. Raises KeyError: the program is not an assembled one."""
+    return Path(_PARTS[environment][-1]).name
+
+
 @cache
 def constants(environment: str) -> dict[str, Any]:
     """The documented constants of an environment's robot (see ``cwmb.worlds.robot.robot``)."""

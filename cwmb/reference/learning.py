@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from cwmb.benchmark.catalog import EnvironmentSpec
-from cwmb.reference.assembly import part
+from cwmb.reference.assembly import assembled, part, task
 from cwmb.reference.substitution import with_constants
 from cwmb.types import Program
 from cwmb.worlds.constants import constants
@@ -22,7 +22,13 @@ SHARED = "search"
 @cache
 def learning() -> tuple[str, ...]:
     """The ids of the environments whose reference program can learn, sorted."""
-    return tuple(sorted(path.stem for path in FITS.glob("*-v*.py")))
+    robots = [name for name in assembled() if _own(name).exists()]
+    return tuple(sorted([path.stem for path in FITS.glob("*-v*.py")] + robots))
+
+
+def _own(environment: str) -> Path:
+    """The file of an environment's fit: robots of one task share one."""
+    return FITS / f"{task(environment) if environment in assembled() else environment}.py"
 
 
 def learner(spec: EnvironmentSpec, original: Program) -> Program | None:
@@ -34,10 +40,10 @@ def learner(spec: EnvironmentSpec, original: Program) -> Program | None:
         return None
     varying = constants(spec.id)
     told = {c.program: spec.world.constants[c.name] for c in varying if not c.hidden}
-    unknown = [c for c in varying if c.hidden]
-    ranges = "".join(f"    {c.program!r}: {c.range!r},\n" for c in unknown if c.range is not None)
-    choices = "".join(f"    {c.program!r}: {c.choices!r},\n" for c in unknown if c.choices)
-    source = with_constants(original.source, told)
+    unknown = {c.program or c.field: c for c in varying if c.hidden}
+    ranges = "".join(f"    {name!r}: {c.range!r},\n" for name, c in unknown.items() if c.range is not None)
+    choices = "".join(f"    {name!r}: {c.choices!r},\n" for name, c in unknown.items() if c.choices)
+    source = with_constants(original.source, told) if told else original.source
     known = f"RANGES = {{\n{ranges}}}\nCHOICES = {{\n{choices}}}"
-    search, own = ((FITS / f"{name}.py").read_text(encoding="utf-8") for name in (SHARED, spec.id))
+    search, own = (path.read_text(encoding="utf-8") for path in (FITS / f"{SHARED}.py", _own(spec.id)))
     return Program("\n\n\n".join([source.rstrip(), part(search), known, part(own)]) + "\n")

@@ -11,6 +11,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,17 +19,18 @@ import numpy as np
 
 from cwmb import reference
 from cwmb.benchmark import trajectories
-from cwmb.benchmark.baselines import of_environment
 from cwmb.benchmark.catalog import EnvironmentSpec
 from cwmb.benchmark.protocols import protocol
 from cwmb.benchmark.suites import Worlds
 from cwmb.errors import CwmbError
+from cwmb.judging.bounds import bounds
 from cwmb.judging.judge import Judge
 from cwmb.judging.naive import regression
 from cwmb.judging.scoring import evaluate, skill
 from cwmb.report.table import Column, Table, number
 from cwmb.sandbox import Sandbox
 from cwmb.types import Floats, Program
+from cwmb.worlds import make
 from cwmb.worlds.constants import varying
 
 if TYPE_CHECKING:
@@ -48,8 +50,8 @@ class Learned:
     floor: float
     ceiling: float
     original: float
-    lookup: float
-    linear: float
+    lookup: float | None
+    linear: float | None
     networks: float
     networks_seconds: float
     fit: float | None
@@ -63,7 +65,7 @@ def measure(
     """Measure the worlds named.
 
     Raises:
-        CwmbError: a world has no baselines, or the library of the networks is not installed.
+        CwmbError: the library of the networks is not installed.
     """
     for name in names:
         spec = worlds.environment(name)
@@ -73,11 +75,9 @@ def measure(
 
 
 def _learned(worlds: Worlds, spec: EnvironmentSpec, sandbox: Sandbox) -> Learned:
-    bounds = of_environment(spec, PROTOCOL).test
-    if bounds is None or bounds.lookup is None or bounds.linear is None:
-        raise CwmbError(f"{spec.id} has no baselines: run 'cwmb baselines --suite {worlds.suite} {spec.id}' first")
     judge = Judge.of(sandbox, protocol(PROTOCOL), spec)
     train, test = trajectories.transitions(spec, "train"), trajectories.transitions(spec, "test")
+    known = bounds(spec, judge, partial(make, spec), test, train, spec.dataset.test_sha256)
 
     def accuracy(program: Program) -> float:
         return judge.score(program, test).evaluation.accuracy
@@ -90,15 +90,15 @@ def _learned(worlds: Worlds, spec: EnvironmentSpec, sandbox: Sandbox) -> Learned
     return Learned(
         suite=worlds.label,
         environment=spec.id,
-        floor=bounds.floor,
-        ceiling=bounds.ceiling,
+        floor=known.floor,
+        ceiling=known.ceiling,
         original=accuracy(reference.program(spec.id)),
-        lookup=bounds.lookup,
-        linear=bounds.linear,
+        lookup=known.lookup,
+        linear=known.linear,
         networks=evaluate(test, said, judge.rules).accuracy,
         networks_seconds=round(seconds, 1),
         fit=found,
-        fit_skill=None if found is None else skill(found, bounds.floor, bounds.ceiling),
+        fit_skill=None if found is None else skill(found, known.floor, known.ceiling),
         fit_seconds=None if learner is None else round(judge.fitted(learner).seconds, 2),
     )
 

@@ -110,3 +110,14 @@ def adjust(environment, ranges, observations, actions, following, starts=6, enou
             break
     set_constants(environment, values(best[0]))
     return best[1] / following.size
+
+
+def adjust_frames(environment, names, observations, actions, following):
+    """The same for each number of frames that a step may have (SUBSTEPS); sets what explains the data best."""
+    ranges, (least, most), found = {name: RANGES[name] for name in names}, RANGES["SUBSTEPS"], []
+    for frames in range(least, most + 1):
+        environment.SUBSTEPS = frames
+        left = adjust(environment, ranges, observations, actions, following, starts=1)
+        found.append((left, frames, {name: getattr(environment, name) for name in names}))
+    _, environment.SUBSTEPS, values = min(found, key=lambda one: one[0])
+    set_constants(environment, values)
