@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from cwmb.bench.display import show, show_changes
+from cwmb.bench.display import on_page, show, show_changes
 from cwmb.bench.paper import mean_row, paper_probes
 from cwmb.bench.planning import planning_probes
 from cwmb.bench.probe import Probe, measure
@@ -17,7 +17,9 @@ from cwmb.bench.results import changes, load, results, store, stored_path
 from cwmb.bench.scoring import audit_probe, beyond, fixed_probe, scoring_probes, throughput_probe
 from cwmb.bench.search import search_probes
 from cwmb.bench.versus import versus
+from cwmb.benchmark.data import data_path
 from cwmb.errors import CwmbError
+from cwmb.harness.files import write_whole
 from cwmb.machine import cores
 from cwmb.sandbox import Sandbox
 
@@ -69,6 +71,8 @@ def _measure(console: Console, to: Path | None, only: str, paper: Path | None) -
     show(console, rows, None if old is None else changes(old, new))
     if to is not None:
         store(to, new)
+    if to == stored_path():
+        write_whole(page := data_path("docs", "speed.md"), on_page(page.read_text(encoding="utf-8"), new.rows))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from tabulate import tabulate
 
 from cwmb.bench.probe import Row
 from cwmb.bench.results import Change
+from cwmb.report.render import in_place
 
 HEAD = ("", "ours", "±", "unit", "bare", "ratio", "±", "target", "met", "published", "against")
 
@@ -31,6 +32,12 @@ def cells(row: Row) -> tuple[str, ...]:
         _shown(row.published),
         row.against,
     )
+
+
+def on_page(page: str, rows: Sequence[Row]) -> str:
+    """docs/speed.md with these rows in its table. Raises CwmbError: there is no place for it."""
+    shown = [cells(row)[:-1] for row in rows]
+    return in_place(page, "bench", tabulate(shown, HEAD[:-1], tablefmt="github", disable_numparse=True))
 
 
 def show(console: Console, rows: Sequence[Row], changed: Sequence[Change] | None) -> None:

@@ -35,7 +35,7 @@ FEW, MANY_DIMENSIONS, MANY = 4.0, 100, 12.0  # µs a transition that are allowed
 FACTOR = 1.3  # of a bare loop, which is allowed
 FIXED = "candidate that does nothing, audited"
 MOST_FORKS, MOST_AUDIT = 2.6, 1.5
-AUDITED = "Acrobot-v1"  # whose rewards have two kinds, so that the audit draws three times 20 transitions or so
+AUDITED = "Acrobot-v1"  # whose rewards are of two kinds, so that 40 transitions are drawn
 THROUGHPUT = "CartPole-v1"  # the environment whose candidates are counted by the second
 
 IDLE = """

@@ -10,7 +10,7 @@ import re
 import textwrap
 from collections.abc import Callable, Sequence
 
-from cwmb.errors import unknown
+from cwmb.errors import CwmbError, unknown
 from cwmb.report.table import Column, Estimate, Table, Value
 from cwmb.text import in_csv, in_html, in_markdown, line
 
@@ -41,6 +41,18 @@ def markdown(tables: Sequence[Table]) -> str:
         notes = "\n".join(_wrapped(in_markdown(note), "- ") for note in table.notes)
         blocks.append("\n\n".join(part for part in (_wrapped(in_markdown(table.caption)), body, notes) if part))
     return "\n\n\n".join(blocks)
+
+
+def in_place(page: str, name: str, content: str) -> str:
+    """A page with what is between ``<!-- table NAME -->`` and ``<!-- end -->`` replaced.
+
+    Raises:
+        CwmbError: there is no such place.
+    """
+    place = re.search(rf"(?<=<!-- table {name} -->\n).*?(?=<!-- end -->)", page, re.DOTALL)
+    if place is None:
+        raise CwmbError(f"the page has no place for a table: add '<!-- table {name} -->' and '<!-- end -->'")
+    return f"{page[: place.start()]}\n{content}\n\n{page[place.end() :]}"
 
 
 def text(tables: Sequence[Table]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import click
@@ -11,9 +10,8 @@ from rich.console import Console
 from cwmb.benchmark.catalog import environment_ids
 from cwmb.benchmark.data import data_path
 from cwmb.benchmark.suites import shipped
-from cwmb.errors import CwmbError
 from cwmb.harness.files import write_whole
-from cwmb.report.render import markdown, to_csv
+from cwmb.report.render import in_place, markdown, to_csv
 from cwmb.report.table import Table
 from cwmb.sandbox import Sandbox
 from cwmb.studies import forging as forging_study
@@ -150,16 +148,9 @@ def learners(names: tuple[str, ...], suites: tuple[str, ...], report_only: bool)
 
 
 def with_tables(text: str, tables: list[Table]) -> str:
-    """A page with the tables between ``<!-- table NAME -->`` and ``<!-- end -->`` replaced.
-
-    Raises:
-        CwmbError: there is no such place.
-    """
+    """A page with the tables in their places; see in_place(), also for what is raised."""
     for table in tables:
-        place = re.search(rf"(?<=<!-- table {table.name} -->\n).*?(?=<!-- end -->)", text, re.DOTALL)
-        if place is None:
-            raise CwmbError(f"the page has no place for a table: add '<!-- table {table.name} -->' and '<!-- end -->'")
-        text = f"{text[: place.start()]}\n{markdown([table])}\n\n{text[place.end() :]}"
+        text = in_place(text, table.name, markdown([table]))
     return text
 
 

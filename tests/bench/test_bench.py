@@ -14,14 +14,14 @@ import pytest
 
 from cwmb.bench import bare, paper, search
 from cwmb.bench import versus as compared
-from cwmb.bench.display import cells
+from cwmb.bench.display import cells, on_page
 from cwmb.bench.paper import CHECK as CHECK_FILE
 from cwmb.bench.planning import planning_probe
 from cwmb.bench.probe import Probe, Row, measure
-from cwmb.bench.results import Change, changes, load, results, store
+from cwmb.bench.results import Change, changes, load, results, store, stored_path
 from cwmb.bench.scoring import FIXED, beyond
 from cwmb.benchmark.catalog import environment
-from cwmb.benchmark.data import data_root
+from cwmb.benchmark.data import data_path, data_root
 from cwmb.benchmark.protocols import PlannerSpec
 from cwmb.benchmark.trajectories import transitions
 from cwmb.errors import CwmbError
@@ -213,3 +213,9 @@ def test_the_bare_program_is_the_reference_program() -> None:
     made = bare.environment(program("CliffWalking-v0"))
     made.set_state(36)
     assert made.step(0) == (24, -1.0, False)
+
+
+def test_the_page_shows_the_stored_run() -> None:
+    stored, page = load(stored_path()), data_path("docs", "speed.md").read_text(encoding="utf-8")
+    assert stored is not None
+    assert on_page(page, stored.rows) == page
