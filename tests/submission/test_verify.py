@@ -228,7 +228,7 @@ class Answers:
 
 def answered(folder: Path, source: str, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> Path:
     """A run of zero_shot in which the model gave this program."""
-    monkeypatch.setattr("cwmb.models.load", lambda _: Answers(source))
+    monkeypatch.setattr("cwmb.models.load", lambda *_: Answers(source))
     wanted = Wanted("zero_shot", "openai:scripted", "CartPole-v1", "quick", "default", 1, "local", out=folder)
     evaluate(replace(wanted, **changes))
     return folder

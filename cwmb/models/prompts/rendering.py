@@ -47,7 +47,9 @@ def number(value: float, space: Space | None = None) -> str:
         return str(int(value))
     with np.errstate(over="ignore", under="ignore"):
         single = np.float32(value)
-    return repr(float(str(single) if float(single) == value else f"{value:.8g}"))
+    if float(single) != value:
+        return repr(float(f"{value:.8g}"))
+    return min(repr(float(str(single))), repr(float(value)), key=len)  # 1e12's neighbours are shorter as they are
 
 
 def _pair(true: float, predicted: float, space: Space | None = None) -> tuple[str, str]:
