@@ -12,7 +12,7 @@ CWMB      = .venv/bin/cwmb
 comma    := ,
 NAMED     = $(filter-out all,$(subst $(comma), ,$(ENVS)))
 
-.PHONY: eval tables trajectories baselines bench growth sweep programs planners forging leaderboard verify test torture
+.PHONY: eval tables trajectories baselines bench growth sweep programs planners forging leaderboard verify test torture draws
 .PHONY: docs test-wheel
 .DEFAULT_GOAL := eval
 
@@ -46,6 +46,10 @@ test: .venv/installed-dev
 # What takes minutes: every attack, every fault, many kills. Fifteen minutes at most on two cores.
 torture: .venv/installed-dev
 	.venv/bin/pytest -n auto -m torture -rP
+
+# Whether references are at the ceiling of fresh draws of all worlds, seeds 0 to 4: hours, most of them for the robots.
+draws: .venv/installed-dev
+	.venv/bin/pytest -n auto -m draws
 
 # How fast everything is against a bare loop, and what got slower than results/bench.json (STORE=1 replaces that).
 # PAPER=DIR: a checkout of the paper's repository, whose check is measured beside; BASE=REV: what differs from a commit.

@@ -176,7 +176,7 @@ def test_the_same_seed_gives_the_same_bytes(suite_name: str, name: str, tmp_path
     assert len(same) == 7
 
 
-@pytest.mark.torture
+@pytest.mark.draws
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("suite_name", SUITES)
 @pytest.mark.parametrize("name", [name for name in varying() if name != "Blackjack-v1"])
