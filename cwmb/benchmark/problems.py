@@ -1,6 +1,6 @@
 """Problems of programming in the schema of APPS (Hendrycks et al. 2021): a question, and tests of input and output.
 
-From a file (JSON lines or Parquet), or from the Hugging Face hub. The benchmark's own few lie in ``problems/``.
+From a file (JSON lines or Parquet), or from the Hugging Face hub. The benchmark's own few lie in ``environments/problems/``.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def read(source: str | None = None) -> Problems:
 @cache
 def own() -> Problems:
     """The benchmark's own problems, for tests and a first look."""
-    return _problems("own", _file(data_path("problems", "own.jsonl")))
+    return _problems("own", _file(data_path("environments", "problems", "own.jsonl")))
 
 
 def _file(path: Path) -> Iterator[Mapping[str, Any]]:
