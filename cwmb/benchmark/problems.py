@@ -1,6 +1,7 @@
 """Problems of programming in the schema of APPS (Hendrycks et al. 2021): a question, and tests of input and output.
 
-From a file (JSON lines or Parquet), or from the Hugging Face hub. The benchmark's own few lie in ``environments/problems/``.
+From a file (JSON lines or Parquet), or from the Hugging Face hub. The benchmark's own few lie in
+``environments/problems/``.
 """
 
 from __future__ import annotations
