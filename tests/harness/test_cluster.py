@@ -90,7 +90,12 @@ class Progress(Silent):
 
 
 def run_on(
-    executor: str, address: str | None, out: Path, display: Any = None, stop: threading.Event | None = None
+    executor: str,
+    address: str | None,
+    out: Path,
+    display: Any = None,
+    stop: threading.Event | None = None,
+    plan: bool = True,
 ) -> list[Record]:
     protocol, budget = killable.light("quick"), Budget(3)
     display, stop = display or Silent(), stop or threading.Event()
@@ -103,7 +108,7 @@ def run_on(
             assignment, load("openai:scripted"), run, display, stop, jobs=CELLS, rate=Rate(10_000), unsafe=False
         ) as execute,
     ):
-        return run_cells(run, protocol, execute, jobs=CELLS, display=display, stop=stop)
+        return run_cells(run, protocol, execute, jobs=CELLS, display=display, stop=stop, plan=plan)
 
 
 class Holding(Endpoint):
@@ -125,13 +130,13 @@ class Holding(Endpoint):
         return programmer(body)
 
 
-def undisturbed(out: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+def undisturbed(out: Path, monkeypatch: pytest.MonkeyPatch, plan: bool = True) -> dict[str, bytes]:
     """What a run in this process leaves behind."""
     endpoint = Endpoint()
     with endpoint.server:
         for name, value in endpoint.environment.items():
             monkeypatch.setenv(name, value)
-        run_on("local", None, out)
+        run_on("local", None, out, plan=plan)
     return dict(contents(out))
 
 
@@ -158,7 +163,7 @@ def test_a_killed_nodes_cells_go_on_elsewhere_and_nothing_is_asked_twice(
             monkeypatch.setenv(name, value)
         killer = threading.Thread(target=disturb, daemon=True)
         killer.start()
-        records = run_on("ray", hosts.cluster.address, out, display)
+        records = run_on("ray", hosts.cluster.address, out, display, plan=False)  # only searches borrow nodes
         killer.join()
         asked = len(endpoint.server.bodies)
     assert [r.state for r in records] == ["done"] * CELLS
@@ -167,8 +172,8 @@ def test_a_killed_nodes_cells_go_on_elsewhere_and_nothing_is_asked_twice(
     in_flight = busy[:CELLS].count(busy[0])  # each of its cells had asked a second time, and none had been answered
     assert busy[CELLS:] == [next(n for n in busy if n != busy[0])] * in_flight
     assert endpoint.repeated <= in_flight
-    assert asked - endpoint.repeated == answered(out) == 3 * CELLS
-    assert contents(out) == undisturbed(tmp_path / "local", monkeypatch)
+    assert contents(out) == undisturbed(tmp_path / "local", monkeypatch, plan=False)
+    assert asked - endpoint.repeated == answered(out) > 2 * CELLS
     said = [p for p in hosts.logs.rglob("*") if p.is_file()]
     assert len(said) > 10
     assert not [p for p in [*said, *out.rglob("*")] if p.is_file() and KEY.encode() in p.read_bytes()]
