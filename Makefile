@@ -43,7 +43,7 @@ test: .venv/installed-dev
 	.venv/bin/mypy
 	.venv/bin/pytest -n auto
 
-# What takes minutes: every attack, every fault, many kills. Fifteen minutes at most on two cores.
+# What takes minutes: every attack, every fault, many kills. About a quarter of an hour on two cores.
 torture: .venv/installed-dev
 	.venv/bin/pytest -n auto -m torture -rP
 
