@@ -22,7 +22,6 @@ SECONDS = 20.0  # reference seconds that a script may take
 OUTPUT_BYTES = 4096
 _SIZES = struct.Struct("<II")  # bytes of the program and of the script; both and the table follow
 _NAMES = ("observations", "actions", "rewards", "next_observations", "terminated")
-_HOUR = 3600
 
 
 class Printed:
@@ -86,7 +85,7 @@ def analyse(
         InfrastructureError: the processes don't work, and not for the script's doing.
     """
     from cwmb.sandbox.conversation import Conversation, Ended, printable, setup
-    from cwmb.sandbox.pool import twice
+    from cwmb.sandbox.pool import backstop, twice
     from cwmb.types import Analysis, Failure, Program
 
     settings = setup(observation_space, action_space, seed) | {"analysis": True}
@@ -100,8 +99,7 @@ def analyse(
     own = replace(limits, load_seconds=SECONDS)
 
     def converse() -> Analysis:
-        backstop = _HOUR * (1 + int(pace * 2 * SECONDS) // _HOUR)
-        with pool.process(own, backstop, 8, beside=True) as process:
+        with pool.process(own, backstop(pace * 2 * SECONDS), 8, beside=True) as process:
             conversation = Conversation(process, Program(script), own, pace)
             conversation.set_up(settings)
             try:

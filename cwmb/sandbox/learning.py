@@ -9,11 +9,10 @@ import numpy as np
 from cwmb.benchmark.protocols import Limits
 from cwmb.sandbox import wire
 from cwmb.sandbox.conversation import Conversation, Ended, setup
-from cwmb.sandbox.pool import Pool, twice
+from cwmb.sandbox.pool import Pool, backstop, twice
 from cwmb.types import Failure, Fitted, FittedProgram, Program, Space, Transitions
 
 STATE_BYTES = 16 << 20  # of what a program has learned
-_HOUR = 3600
 
 
 def fit(
@@ -31,11 +30,11 @@ def fit(
     rewards, ended = train.rewards[:, None], train.terminated[:, None]
     table = np.hstack([train.observations, train.actions, rewards, train.next_observations, ended])
     question = np.ascontiguousarray(table, np.float64).tobytes()
-    backstop = _HOUR * (1 + int(pace * (limits.load_seconds + limits.fit_seconds)) // _HOUR)
+    kernel = backstop(pace * (limits.load_seconds + limits.fit_seconds))
     own = replace(limits, memory_bytes=limits.memory_bytes + STATE_BYTES)
 
     def converse() -> Fitted:
-        with pool.process(own, backstop, STATE_BYTES, beside=True) as process:
+        with pool.process(own, kernel, STATE_BYTES, beside=True) as process:
             conversation = Conversation(process, program, limits, pace)
             conversation.set_up(settings)
             seconds = 0.0

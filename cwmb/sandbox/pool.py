@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cwmb.types import Failure
 
 _Result = TypeVar("_Result")
+_HOUR = 3600
 
 
 class Pool:
@@ -93,6 +94,14 @@ class Pool:
                     self._zygotes.remove(zygote)
             if over:
                 zygote.close()
+
+
+def backstop(seconds: float) -> int:
+    """When the kernel ends a child whose parent does not, in CPU seconds beyond those that the parent grants.
+
+    In hours, as a child can read it, and with it how many transitions there are.
+    """
+    return _HOUR * (1 + int(seconds) // _HOUR)
 
 
 def twice(call: Callable[[], _Result], blamed: Callable[[Failure], _Result] | None = None) -> _Result:

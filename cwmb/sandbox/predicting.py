@@ -7,11 +7,10 @@ from cwmb.sandbox import wire
 from cwmb.sandbox.answers import Answers
 from cwmb.sandbox.conversation import Conversation, Ended, setup
 from cwmb.sandbox.delivery import MAX_ROWS, Delivery
-from cwmb.sandbox.pool import Pool, twice
+from cwmb.sandbox.pool import Pool, backstop, twice
 from cwmb.types import FittedProgram, Predictions, Program, Space
 
 LEAST_TRANSITIONS = 100  # the time of so many is granted to fewer: the first ones are the slow ones
-_HOUR = 3600
 
 
 def predictions(
@@ -33,12 +32,11 @@ def predictions(
     """
     settings = setup(observation_space, action_space, seed, fitted=isinstance(program, FittedProgram))
     budget = limits.step_seconds * max(of, LEAST_TRANSITIONS)
-    # When the kernel ends a child whose parent does not. In hours, as a child can read how many transitions there are.
-    backstop = _HOUR * (1 + int(pace * (limits.load_seconds + budget)) // _HOUR)
+    kernel = backstop(pace * (limits.load_seconds + budget))
 
     def converse() -> Predictions:
         shared = MAX_ROWS * wire.row_bytes(observation_space.size)
-        with pool.process(limits, backstop, shared, beside=beside) as process:
+        with pool.process(limits, kernel, shared, beside=beside) as process:
             conversation = Conversation(process, program, limits, pace)
             conversation.set_up(settings)
             answers = Answers(delivery, observation_space.size)

@@ -9,11 +9,10 @@ from functools import partial
 from cwmb.benchmark.protocols import Limits
 from cwmb.sandbox import wire
 from cwmb.sandbox.conversation import Conversation, Ended
-from cwmb.sandbox.pool import Pool, twice
+from cwmb.sandbox.pool import Pool, backstop, twice
 from cwmb.types import Failure, Program, Ran
 
 OUTPUT_BYTES = 1 << 20  # that a script may write
-_HOUR = 3600
 
 
 @dataclass(frozen=True)
@@ -47,8 +46,8 @@ def run(pool: Pool, program: Program, inputs: Sequence[str], limits: ScriptLimit
 
 
 def _once(pool: Pool, program: Program, given: str, limits: Limits, seconds: float, pace: float) -> Ran:
-    backstop = _HOUR * (1 + int(pace * (limits.load_seconds + seconds)) // _HOUR)
-    with pool.process(limits, backstop, OUTPUT_BYTES, beside=True) as process:
+    kernel = backstop(pace * (limits.load_seconds + seconds))
+    with pool.process(limits, kernel, OUTPUT_BYTES, beside=True) as process:
         conversation = Conversation(process, program, limits, pace)
         conversation.set_up({"script": True})
         before = 0.0

@@ -43,17 +43,8 @@ COLUMNS = {
     "protocol": "protocol",
     "verified": "verified",
 }
-SORTS = {
-    **METRICS,
-    "rank": "rank",
-    "entry": "entry",
-    "strategy": "strategy",
-    "model": "model",
-    "calls": "calls",
-    "tokens": "tokens",
-    "dollars": "dollars",
-    "speed": "steps a second",
-}
+_SORTED = METRICS | {key: label for key, label in COLUMNS.items() if key not in ("protocol", "verified")}
+SORTS = _SORTED | {"speed": "steps a second"}
 NUMERIC = ("rank", "calls", *METRICS, "tokens", "dollars", "speed")
 FILTERS = ("strategy", "model", "openness", "calls", "protocol", "kind", "descriptions")
 

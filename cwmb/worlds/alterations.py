@@ -24,7 +24,7 @@ from cwmb.conversion import convert
 from cwmb.errors import CwmbError
 from cwmb.types import Floats, Space
 from cwmb.worlds import mechanisms
-from cwmb.worlds.base import GymnasiumSimulator
+from cwmb.worlds.base import GymnasiumSimulator, open_loop_returns
 from cwmb.worlds.constants import DIGITS
 from cwmb.worlds.simulator import Snapshot
 
@@ -162,15 +162,7 @@ class Altered:
 
     def returns(self, snapshot: Snapshot, actions: Floats) -> Floats:
         """Sums of rewards [K] of K open-loop plans [K, H, A] from the snapshot, each ended at termination."""
-        totals = np.zeros(len(actions))
-        for k, plan in enumerate(actions):
-            self.load(snapshot)
-            for action in plan:
-                _, reward, terminated, _ = self.step(action)
-                totals[k] += reward
-                if terminated:
-                    break
-        return totals
+        return open_loop_returns(lambda: self.load(snapshot), self.step, actions)
 
 
 def _decoded(space: Space, action: Floats) -> Any:

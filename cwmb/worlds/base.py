@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import gymnasium
@@ -90,20 +90,27 @@ class GymnasiumSimulator:
         In a stochastic environment each plan meets a fresh draw of the hidden state and of what follows. The state
         of the simulator afterwards is unspecified.
         """
-        totals = np.zeros(len(actions))
-        for k, plan in enumerate(actions):
-            self.load(snapshot, self.env.np_random)
-            for action in plan:
-                _, reward, terminated, _ = self.step(action)
-                totals[k] += reward
-                if terminated:
-                    break
-        return totals
+        return open_loop_returns(lambda: self.load(snapshot, self.env.np_random), self.step, actions)
 
     def _action(self, row: Floats) -> Any:
         if self.action_space.kind == "discrete":
             return int(row[0])
         return np.asarray(row, dtype=self.action_space.dtype)
+
+
+def open_loop_returns(
+    begin: Callable[[], None], step: Callable[[Floats], tuple[Floats, float, bool, bool]], actions: Floats
+) -> Floats:
+    """Sums of rewards [K] of plans [K, H, A], each ended at termination. begin: goes to where every plan starts."""
+    totals = np.zeros(len(actions))
+    for k, plan in enumerate(actions):
+        begin()
+        for action in plan:
+            _, reward, terminated, _ = step(action)
+            totals[k] += reward
+            if terminated:
+                break
+    return totals
 
 
 def _row(observation: Any) -> Floats:
