@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from math import log
 from typing import Any
 from xml.etree import ElementTree
 
@@ -19,6 +20,7 @@ from cwmb.text import line
 
 # Okabe and Ito's colours that can be told apart by everybody, on white and on black.
 PALETTE = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00"]
+LINE = 0.06  # of skill, that a line of text is high
 CURVES = 20  # of the anytime chart, the best ones
 _SVG = "http://www.w3.org/2000/svg"
 _CONFIG = {
@@ -61,7 +63,7 @@ def cost_and_skill(rows: Sequence[Row], cost: str, title: str) -> Markup | None:
     middle = sorted(point["cost"] for point in points)[len(points) // 2]
     labels = [
         {
-            "data": {"values": [p for p in best if (p["cost"] > middle) == left][-6:]},
+            "data": {"values": [p for p in legible(best) if (p["cost"] > middle) == left]},
             "mark": {
                 "type": "text",
                 "align": "right" if left else "left",
@@ -100,6 +102,16 @@ def front(points: Iterable[Value]) -> list[Value]:
         if not best or point["skill"] > best[-1]["skill"]:
             best.append(point)
     return best
+
+
+def legible(best: Sequence[Value], most: int = 12) -> list[Value]:
+    """The points of a front whose names can stand beside them without covering each other's; the best ones first."""
+    wide = 0.4 * log(best[-1]["cost"] / best[0]["cost"])  # a long name's share of the chart's width
+    named: list[Value] = []
+    for point in reversed(best):
+        if all(log(other["cost"] / point["cost"]) > wide or other["skill"] - point["skill"] > LINE for other in named):
+            named.append(point)
+    return named[:most]
 
 
 def anytime(rows: Sequence[Row], against: str) -> Markup | None:

@@ -18,7 +18,7 @@ from cwmb.site import sources
 from cwmb.site.board import Metric, Row, ranked
 from cwmb.site.build import build
 from cwmb.site.calls import search
-from cwmb.site.charts import front
+from cwmb.site.charts import front, legible
 from cwmb.site.gaps import gaps, group_of
 from cwmb.types import Program
 
@@ -171,6 +171,12 @@ def test_only_what_is_comparable_is_ranked_together(changes: dict[str, object]) 
 def test_the_front_holds_what_nothing_cheaper_is_as_good_as() -> None:
     points = [{"cost": c, "skill": s} for c, s in [(3, 0.5), (1, 0.2), (2, 0.6), (4, 0.9), (1, 0.3)]]
     assert front(points) == [{"cost": c, "skill": s} for c, s in [(1, 0.3), (2, 0.6), (4, 0.9)]]
+
+
+def test_names_beside_points_do_not_cover_each_other() -> None:
+    near = [{"cost": 1000, "skill": 0.2}, {"cost": 1822, "skill": 0.99}, {"cost": 1832, "skill": 1.0}]
+    assert legible(near) == [near[2], near[0]]
+    assert legible(near[:1]) == near[:1]
 
 
 def test_the_recall_gap_is_the_difference_between_suites() -> None:
