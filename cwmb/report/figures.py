@@ -136,7 +136,8 @@ def _anytime(found: Sequence[Curve]) -> Figure | None:
             error = values.std(axis=0, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.zeros(len(mean))
             for column, x in enumerate((calls, tokens)):
                 ax = axes[row][column]
-                ax.plot(x, mean, label=line(name, 60), **_look(number))
+                # A search of one call is a point.
+                ax.plot(x, mean, label=line(name, 60), marker="o" if most == 1 else None, **_look(number))
                 ax.fill_between(x, mean - error, mean + error, color=COLOURS[number % len(COLOURS)], alpha=0.15, lw=0)
     for row, what in enumerate(("accuracy", "skill")):
         for column, against in enumerate(("calls", "tokens")):
@@ -224,6 +225,8 @@ def _returns(found: Sequence[Configuration]) -> Figure | None:
             x, y = c[name].astype(float), c["normalised_return"].astype(float)
             known = ~(np.isnan(x) | np.isnan(y))
             every.append((x[known], y[known]))
+            if not known.any():
+                continue
             ax.scatter(
                 x[known],
                 y[known],
@@ -246,6 +249,8 @@ def _returns(found: Sequence[Configuration]) -> Figure | None:
 
 def _actions(runs: Sequence[Run]) -> Figure | None:
     """Which kinds of prompts a search asks, call by call: shares over its cells, one panel a configuration."""
+    from matplotlib.ticker import MaxNLocator
+
     kinds: dict[str, list[list[str]]] = {}
     for run in runs:
         for record in run.records:
@@ -279,6 +284,7 @@ def _actions(runs: Sequence[Run]) -> Figure | None:
             )
             bottom += shares[number]
         ax.set(xlabel="call", ylabel="share of the searches that go on", title=line(title, 60), ylim=(0, 1))
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.grid(visible=False)
     axes[0][0].legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=4)
     return figure
