@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,6 +28,12 @@ from cwmb.sandbox import Sandbox
 from cwmb.types import SPLITS, Provider
 
 
+def listed(value: str | Sequence[str]) -> list[str]:
+    """What is separated by commas. On its command line Inspect has separated it already where there are several."""
+    parts = value.split(",") if isinstance(value, str) else value
+    return [part.strip() for part in parts if part.strip()]
+
+
 @cache
 def sandbox() -> Sandbox:
     """The sandbox that all samples share."""
@@ -41,7 +47,7 @@ def strategy(
     protocol_name: str = "standard",
     calls: int | None = None,
     descriptions: str = "default",
-    options: str = "",
+    options: str | Sequence[str] = "",
 ) -> Solver:
     """Let a search strategy ask the model and try programs on the training transitions.
 
@@ -49,7 +55,7 @@ def strategy(
     ``name=value`` separated by commas. The answer is the program that the search ends with; each call is in Inspect's
     log, the search tree among its information, and the seed is the epoch.
     """
-    chosen = chosen_strategy(name, split([pair for pair in options.split(",") if pair]))
+    chosen = chosen_strategy(name, split(listed(options)))
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:
         provider, seed = Asking(), state.epoch - 1

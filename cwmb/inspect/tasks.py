@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from inspect_ai import Epochs, Task, task
@@ -13,6 +13,7 @@ from cwmb.api.benchmark import task as told
 from cwmb.benchmark.protocols import protocol
 from cwmb.benchmark.suites import shipped, suite_names
 from cwmb.inspect.scorers import accuracy, normalised_return
+from cwmb.inspect.solvers import listed
 from cwmb.inspect.solvers import strategy as strategy_solver
 from cwmb.models import prompts
 
@@ -22,16 +23,16 @@ def _task_of(suite: str) -> Callable[..., Any]:
     def made(
         strategy: str = "zero_shot",
         protocol_name: str = "standard",
-        envs: str = "all",
+        envs: str | Sequence[str] = "all",
         calls: int | None = None,
         seeds: int | None = None,
         descriptions: str = "default",
-        options: str = "",
+        options: str | Sequence[str] = "",
         plan: bool = False,
     ) -> Task:
         """A sample for each environment, an epoch for each seed; protocol, calls and seeds as in ``cwmb eval``."""
         rules, worlds = protocol(protocol_name), shipped(suite)
-        names = list(worlds.ids) if envs == "all" else [worlds.environment(n.strip()).id for n in envs.split(",")]
+        names = list(worlds.ids) if envs == "all" else [worlds.environment(n).id for n in listed(envs)]
         scorers = [accuracy(suite, protocol_name)]
         if plan:
             scorers.append(normalised_return(suite, protocol_name))

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cwmb.benchmark.suites import suite_names
+from cwmb.benchmark.suites import shipped, suite_names
 from cwmb.reference import program
 
 inspect_ai = pytest.importorskip("inspect_ai")
@@ -53,9 +53,21 @@ def test_every_suite_is_a_task() -> None:
     (point,) = (p for p in entry_points(group="inspect_ai") if p.name == "cwmb")
     tasks = point.load()
     for suite in suite_names():
-        made = getattr(tasks, suite)(envs="CartPole-v1", protocol_name="quick")
-        assert [sample.id for sample in made.dataset] == ["CartPole-v1"]
+        name = shipped(suite).ids[0]
+        made = getattr(tasks, suite)(envs=name, protocol_name="quick")
+        assert [sample.id for sample in made.dataset] == [name]
         assert made.metadata["suite"] == suite
+
+
+def test_several_environments_and_options_come_as_text_or_as_what_the_command_line_made_of_it() -> None:
+    from cwmb.inspect import tasks
+
+    for envs, options in (
+        ("CartPole-v1, Taxi-v3", "lines=3,fix_attempts=2"),
+        (["CartPole-v1", "Taxi-v3"], ["lines=3"]),
+    ):
+        made = tasks.cwmb18(strategy="gif_mcts", envs=envs, options=options, protocol_name="quick")
+        assert [sample.id for sample in made.dataset] == ["CartPole-v1", "Taxi-v3"]
 
 
 def test_a_strategy_searches_and_our_sandbox_judges(tmp_path: Path) -> None:
