@@ -295,11 +295,11 @@ def _algorithm(algorithm: Algorithm, width: int, actions: Space) -> Any:
 
     own = {"action_space": space, "action_scaling": False}
     if algorithm == "cql":
-        actor = ContinuousActorProbabilistic(
+        drawn = ContinuousActorProbabilistic(
             preprocess_net=trunk(), action_shape=size, unbounded=True, conditioned_sigma=True
         )
         return CQL(
-            policy=SACPolicy(actor=actor, **own),
+            policy=SACPolicy(actor=drawn, **own),
             policy_optim=optim,
             critic=critic(),
             critic_optim=optim,
