@@ -130,7 +130,8 @@ def audit_probe(sandbox: Sandbox) -> Probe:
     marks = compare(truth, predicted, judging.rules)
 
     def work() -> None:
-        failure = judging.audit(reference, truth, predicted, marks, audit(AUDITED, reference))
+        with judging.afresh(reference, truth) as fresh:
+            failure = judging.audit(fresh, truth, predicted, marks, audit(AUDITED, reference))
         assert failure is None
 
     return Probe(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from cwmb.judging.scoring import Marks, Rules, compare, evaluate, mistakes, rewa
 from cwmb.sandbox import Sandbox
 from cwmb.sandbox.parts import Share, in_turn
 from cwmb.types import NOT_RUN, Evaluation, Failure, Fitted, Ints, Predictions, Program, Space, Transitions
+
+if TYPE_CHECKING:
+    from cwmb.sandbox.predicting import Respondent
 
 
 class Judged(NamedTuple):
@@ -128,13 +132,14 @@ class Judge:
         predicted = self.predict(program, truth)
         marks = compare(truth, predicted, self.rules)
         evaluation = evaluate(truth, predicted, self.rules, marks, self.scale)
-        if audit is not None and evaluation.accuracy > max(audit_above, 0.0):
-            failure = self.audit(program, truth, predicted, marks, audit)
-            if failure is not None:
-                nothing = replace(evaluation, accuracy=0.0, exact=0.0, determined=0.0, precision=0.0)
-                return Judged(replace(nothing, failure=failure), marks, predicted.seconds)
-        if self.rolls_out and not evaluation.raised:
-            evaluation = replace(evaluation, lost=lost(self, program, truth))
+        with self.afresh(program, truth) as fresh:
+            if audit is not None and evaluation.accuracy > max(audit_above, 0.0):
+                failure = self.audit(fresh, truth, predicted, marks, audit)
+                if failure is not None:
+                    nothing = replace(evaluation, accuracy=0.0, exact=0.0, determined=0.0, precision=0.0)
+                    return Judged(replace(nothing, failure=failure), marks, predicted.seconds)
+            if self.rolls_out and not evaluation.raised:
+                evaluation = replace(evaluation, lost=lost(fresh, truth, self.rules.observation))
         if show:
             counted = marks if feedback is None else marks.excused(truth.determined)
             chosen = _wrong(counted, feedback)
@@ -147,22 +152,21 @@ class Judge:
             evaluation = replace(evaluation, mistakes=found)
         return Judged(evaluation, marks, predicted.seconds)
 
+    @contextlib.contextmanager
+    def afresh(self, program: Program, truth: Transitions) -> Iterator[Respondent]:
+        """A process of a program that has seen nothing of the rest: for an audit first, and for what is asked then."""
+        limits, seed = self.protocol.limits, self.protocol.scoring.seed
+        learned = self.fitted(program).program
+        with self.sandbox.afresh(learned, self.observation_space, self.action_space, limits, seed, len(truth)) as fresh:
+            yield fresh
+
     def audit(
-        self, program: Program, truth: Transitions, said: Predictions, marks: Marks, rng: np.random.Generator
+        self, fresh: Respondent, truth: Transitions, said: Predictions, marks: Marks, rng: np.random.Generator
     ) -> Failure | None:
         """Ask a fresh process again, about transitions that rng draws, and say what is wrong with a program."""
         classes, ran = reward_classes(truth, self.rules), said.status != NOT_RUN
         index = auditing.draw(truth, classes, marks.terminal, ran, self.protocol.scoring.audit, rng)
-        again = self.sandbox.audit(
-            self.fitted(program).program,
-            self.observation_space,
-            self.action_space,
-            truth,
-            index,
-            self.protocol.limits,
-            self.protocol.scoring.seed,
-        )
-        return auditing.verdict(index, said.take(index), again)
+        return auditing.verdict(index, said.take(index), fresh.audit(truth, index))
 
 
 def _wrong(counted: Marks, feedback: np.random.Generator | None) -> Ints:

@@ -85,10 +85,14 @@ class Answers:
 
     def _keep(self, shared: NDArray[np.uint8], start: int) -> int:
         """Copy the rows of a message up to the first one without an answer; returns how many those are."""
-        rows = shared.copy()  # the program may still be writing
+        rows = self._rows[start : start + len(shared)]
+        rows[:] = shared  # first of all, as the program may still be writing
         statuses = rows[:, 0].tobytes()
-        count = next((i for i, status in enumerate(statuses) if status > BAD_OBSERVATION), len(statuses))
-        self._rows[start : start + count] = rows[:count]
+        if max(statuses) <= BAD_OBSERVATION:
+            return len(statuses)
+        count = next(i for i, status in enumerate(statuses) if status > BAD_OBSERVATION)
+        rows[count:] = 0
+        rows[count:, 0] = NOT_RUN
         return count
 
     def _note(self, conversation: Conversation, report: wire.Report, start: int, size: int) -> None:

@@ -53,15 +53,12 @@ def one_by_one(transitions: Transitions, order: Ints) -> Delivery:
 
 
 def episodes_in_turn(transitions: Transitions) -> Delivery:
-    """Whole episodes, one after the other, of which only the first observation is shown.
-
-    A message holds rows of one episode only.
-    """
+    """Whole episodes, one after the other, of which only the first observation is shown."""
     order = np.lexsort((transitions.steps, transitions.episodes))
     rows = _rows(transitions, order)
     goes_on = np.diff(transitions.episodes[order], prepend=np.nan) == 0
     rows[goes_on, : transitions.observations.shape[1]] = np.nan
-    return Delivery(order, rows, _sizes(transitions.episodes, rows))
+    return Delivery(order, rows, _sizes(np.zeros_like(order), rows))
 
 
 def _rows(transitions: Transitions, order: Ints) -> Floats:

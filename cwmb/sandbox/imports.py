@@ -11,6 +11,7 @@ import contextlib
 import importlib
 import sys
 from collections.abc import Sequence
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -82,8 +83,12 @@ def forget_files() -> None:
     sys.argv = ["candidate"]
 
 
+@cache
 def program_builtins() -> dict[str, Any]:
-    """The builtins of a program: all of them, with an import that keeps to the list."""
+    """The builtins of a program: all of them, with an import that keeps to the list.
+
+    Made once, before the fork: to make them touches a hundred pages, which a child would have to copy.
+    """
     real_import, permitted = builtins.__import__, ALLOWED | _HELPERS
 
     def guarded_import(

@@ -19,8 +19,8 @@ from cwmb.sandbox.pool import Pool
 if TYPE_CHECKING:
     from cwmb.benchmark.protocols import Limits, PlannerSpec
     from cwmb.sandbox.conversation import Conversation
-    from cwmb.sandbox.delivery import Delivery
     from cwmb.sandbox.parts import Share
+    from cwmb.sandbox.predicting import Respondent
     from cwmb.sandbox.running import ScriptLimits
     from cwmb.sandbox.session import PlanningSession
     from cwmb.sandbox.stepping import SteppingSession
@@ -159,12 +159,10 @@ class Sandbox:
         Raises:
             InfrastructureError: the processes don't work, and not for the program's doing.
         """
-        from cwmb.sandbox.delivery import in_time_order
+        from cwmb.sandbox.predicting import Respondent
 
-        def deliver(part: Transitions) -> Delivery:
-            return in_time_order(part, program, seed)
-
-        return self._say_in_parts(program, observation_space, action_space, transitions, deliver, limits, seed, share)
+        how = Respondent.predict
+        return self._say_in_parts(program, observation_space, action_space, transitions, how, limits, seed, share)
 
     def roll_out(
         self,
@@ -184,9 +182,10 @@ class Sandbox:
         Raises:
             InfrastructureError: the processes don't work, and not for the program's doing.
         """
-        from cwmb.sandbox.delivery import episodes_in_turn as deliver
+        from cwmb.sandbox.predicting import Respondent
 
-        return self._say_in_parts(program, observation_space, action_space, transitions, deliver, limits, seed, share)
+        how = Respondent.roll_out
+        return self._say_in_parts(program, observation_space, action_space, transitions, how, limits, seed, share)
 
     def audit(
         self,
@@ -203,10 +202,24 @@ class Sandbox:
         A program that carries nothing from one transition to the next says the same as in predict(). It has the time
         that predict() grants for all transitions.
         """
-        from cwmb.sandbox.delivery import one_by_one
+        with self.afresh(program, observation_space, action_space, limits, seed, len(transitions)) as fresh:
+            return fresh.audit(transitions, indices)
 
-        delivery = one_by_one(transitions, indices)
-        return self._say(program, observation_space, action_space, delivery, len(transitions), limits, seed)
+    @contextlib.contextmanager
+    def afresh(
+        self, program: Program, observation_space: Space, action_space: Space, limits: Limits, seed: int, of: int
+    ) -> Iterator[Respondent]:
+        """A process that has seen nothing, for an audit of ``of`` transitions and questions of a few rows after it.
+
+        Raises:
+            InfrastructureError: the processes don't work, and not for the program's doing.
+        """
+        from cwmb.sandbox.predicting import respondent
+
+        _ = self.layers
+        pool, pace = self._pool, self.pace
+        with respondent(pool, program, observation_space, action_space, limits, seed, pace, of) as fresh:
+            yield fresh
 
     def run(self, program: Program, inputs: Sequence[str], limits: ScriptLimits) -> Iterator[Ran]:
         """What a script writes to its standard output for each of these standard inputs, each in a fresh process.
@@ -225,44 +238,29 @@ class Sandbox:
         observation_space: Space,
         action_space: Space,
         transitions: Transitions,
-        deliver: Callable[[Transitions], Delivery],
+        how: Callable[[Respondent, Transitions], Predictions],
         limits: Limits,
         seed: int,
         share: Share | None,
     ) -> Predictions:
         from cwmb.sandbox.parts import in_turn, merged, split
+        from cwmb.sandbox.predicting import respondent
 
         parts = split(transitions)
+        _ = self.layers
+        pool, pace, alone = self._pool, self.pace, len(parts) == 1
 
         def task(rows: Ints) -> Callable[[], Predictions]:
             def say() -> Predictions:
-                part = transitions.take(rows) if len(parts) > 1 else transitions
-                delivery, alone = deliver(part), len(parts) == 1
-                said = self._say(
-                    program, observation_space, action_space, delivery, len(part), limits, seed, beside=alone
-                )
-                return said.take(delivery.order.argsort())
+                part = transitions if alone else transitions.take(rows)
+                with respondent(
+                    pool, program, observation_space, action_space, limits, seed, pace, len(part), beside=alone
+                ) as fresh:
+                    return how(fresh, part)
 
             return say
 
         return merged(parts, (share or in_turn)([task(rows) for rows in parts]))
-
-    def _say(
-        self,
-        program: Program,
-        observation_space: Space,
-        action_space: Space,
-        delivery: Delivery,
-        of: int,
-        limits: Limits,
-        seed: int,
-        beside: bool = True,
-    ) -> Predictions:
-        from cwmb.sandbox.predicting import predictions
-
-        _ = self.layers
-        pool, pace = self._pool, self.pace
-        return predictions(pool, program, observation_space, action_space, delivery, of, limits, seed, pace, beside)
 
     @contextlib.contextmanager
     def planning(

@@ -51,6 +51,13 @@ def decoder(kind: str, words: Sequence[str] = ()) -> Callable[[Floats], Any]:
     return np.ndarray.copy
 
 
+def decoded(kind: str, rows: Floats) -> list[Any]:
+    """The values of many rows [n, size], all finite: see decoder."""
+    if kind == "discrete":
+        return [int(x) for x in rows[:, 0].tolist()]
+    return list(map(decoder(kind), rows))
+
+
 def encoder(kind: str, size: int, words: Sequence[str] = ()) -> Callable[[Any, Floats], None]:
     """How an observation that a program returns is written into a row [size]. That function raises Malformed."""
     if kind == "board":

@@ -62,6 +62,10 @@ class Report(NamedTuple):
     row: int = -1
 
 
+NOTHING = Report()
+_NOTHING = REPORT.pack(bytes(NONCE_BYTES), 0, NOTHING.line, NOTHING.row, 0)[NONCE_BYTES:]
+
+
 def row_bytes(observation_size: int) -> int:
     """Bytes of a row of an answer."""
     return ROW_HEAD.size + 8 * observation_size
@@ -69,6 +73,8 @@ def row_bytes(observation_size: int) -> int:
 
 def pack_report(nonce: bytes, report: Report, tail: bytes = b"") -> bytes:
     """The packet of an answer."""
+    if report == NOTHING:  # as it is most of the time
+        return LENGTH.pack(REPORT.size + len(tail)) + nonce + _NOTHING + tail
     text = report.text.encode("utf-8", "replace")[:MAX_TEXT]
     line = report.line if 0 < report.line < 1 << 32 else 0
     head = REPORT.pack(nonce, KINDS.index(report.kind), line, report.row, len(text))
@@ -86,6 +92,8 @@ def unpack_report(packet: bytes, nonce: bytes) -> tuple[Report, bytes]:
     echo, kind, line, row, size = REPORT.unpack_from(packet)
     if echo != nonce:
         raise ValueError("bytes that are no answer")
+    if packet.startswith(_NOTHING, NONCE_BYTES):
+        return NOTHING, packet[REPORT.size :]
     if kind >= len(KINDS) or size > min(MAX_TEXT, len(packet) - REPORT.size):
         raise ValueError("a malformed answer")
     text = packet[REPORT.size : REPORT.size + size].decode("utf-8", "replace")

@@ -27,12 +27,13 @@ from cwmb.sandbox.many import StepMany
 from cwmb.sandbox.model import CandidateModel, SetBeforeEveryStep
 from cwmb.sandbox.randomness import Randomness
 from cwmb.sandbox.script import Script
-from cwmb.sandbox.values import Malformed, ValidActionsBeside, decoder, encoder, real, truth, unpack
+from cwmb.sandbox.values import Malformed, ValidActionsBeside, decoded, decoder, encoder, real, truth, unpack
 from cwmb.sandbox.wire import DATA_FD, LENGTH, LOG_FD, NONCE_BYTES, Report
 from cwmb.types import BAD_OBSERVATION, BAD_RETURN, OK, RAISED
 
 TAMPERED = 70  # exit status of a child that cannot talk to its parent any more
 
+_USUAL_BYTES = 4096  # of a question
 Question = tuple[bytes, bytes]  # nonce, content
 
 
@@ -165,31 +166,26 @@ def _predict(setup: dict[str, Any], memory: mmap, randomness: Randomness) -> Non
     rows = np.ndarray((len(memory) // stride, size), np.float64, memory, wire.ROW_HEAD.size, (stride, 8))
     pack_head = wire.ROW_HEAD.pack_into
     kind, words = observation_space["kind"], observation_space["words"]
-    decode_observation, decode_action = decoder(kind, words), decoder(action_space["kind"])
+    decode = decoder(kind, words)
     encode = encoder(kind, size, words)
     begin, seed = randomness.begin, setup["seed"]
     draws, randomness.distinct = draws and setup["reseed"], not setup["reseed"]
     origin, steps = b"", 0  # the row that the program was set on, and how many it has taken from there
-    quiet_about: set[str] = set()  # only the first of its kind is worth a report
-
-    def first(problem: Report) -> Report:
-        quiet_about.add("bad_observation" if problem.kind == "bad_observation" else "fatal")
-        return problem
-
     while True:
         nonce, content = _next_question()
         table = np.frombuffer(content, np.float64).reshape(-1, width)
         is_given = (table[:, 0] == table[:, 0]).tolist()
-        problem = Report()
-        for i, row in enumerate(table):
+        actions = decoded(action_space["kind"], table[:, size:])
+        problem = wire.NOTHING
+        for i, (row, given, action, answer) in enumerate(zip(table, is_given, actions, rows, strict=False)):
             status, done, reward = RAISED, False, 0.0
             try:
                 if draws:
-                    origin, steps = (row.tobytes(), 0) if is_given[i] else (origin, steps + 1)
+                    origin, steps = (row.tobytes(), 0) if given else (origin, steps + 1)
                     begin(seed, origin + b"%d" % steps)
-                if is_given[i]:
-                    set_state(decode_observation(row[:size]))
-                returned = step(decode_action(row[size:]))
+                if given:
+                    set_state(decode(row[:size]))
+                returned = step(action)
                 status = BAD_RETURN
                 if type(returned) is not tuple or len(returned) != 3:
                     unpack(returned)
@@ -199,18 +195,18 @@ def _predict(setup: dict[str, Any], memory: mmap, randomness: Randomness) -> Non
                 if type(done) is not bool:
                     done = truth(done)
                 status = BAD_OBSERVATION
-                encode(observation, rows[i])
+                encode(observation, answer)
                 status = OK
             except Malformed as error:
                 kind = "bad_observation"
                 if status != BAD_OBSERVATION:
                     kind, status, reward, done = "bad_return", BAD_RETURN, 0.0, False
-                if kind not in quiet_about and "fatal" not in quiet_about:
-                    problem = first(malformed(error, kind, i))
+                if not problem.kind or (problem.kind == "bad_observation" and kind != "bad_observation"):
+                    problem = malformed(error, kind, i)
             except BaseException as error:
                 status, done, reward = RAISED, False, 0.0
-                if "fatal" not in quiet_about:
-                    problem = first(report(error, "exception", i))
+                if problem.kind in ("", "bad_observation"):
+                    problem = report(error, "exception", i)
             pack_head(memory, i * stride, status, done, reward)
         _answer(nonce, problem)
 
@@ -249,19 +245,15 @@ def _plan(
 
 
 def _next_question() -> Question:
-    (length,) = LENGTH.unpack(_read(LENGTH.size))
-    packet = _read(length)
-    return packet[:NONCE_BYTES], packet[NONCE_BYTES:]
-
-
-def _read(size: int) -> bytes:
-    data = os.read(DATA_FD, size)
+    data, size = b"", LENGTH.size + NONCE_BYTES
     while len(data) < size:
-        more = os.read(DATA_FD, size - len(data))
+        more = os.read(DATA_FD, max(size - len(data), _USUAL_BYTES))  # the next one comes after the answer
         if not more:  # the parent is done with us
             os._exit(0)
-        data += more
-    return data
+        data = data + more if data else more
+        if len(data) >= LENGTH.size:
+            size = LENGTH.size + LENGTH.unpack_from(data)[0]
+    return data[LENGTH.size : LENGTH.size + NONCE_BYTES], data[LENGTH.size + NONCE_BYTES :]
 
 
 def _answer(nonce: bytes, problem: Report, tail: bytes = b"") -> None:

@@ -143,6 +143,7 @@ def load_everything(planner_names: dict[str, str]) -> tuple[Randomness, dict[str
             why = f"{type(error).__name__}: {error}"
             text = f"planner {name!r} ({reference}) cannot be imported ({why}): mend or uninstall it"
             planners[name] = ImportError(text)
+    imports.program_builtins()
     imports.forget_files()
     randomness.begin(0, b"-1")
     return randomness, planners

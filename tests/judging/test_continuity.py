@@ -24,7 +24,9 @@ def sandbox() -> Iterator[Sandbox]:
 
 def share(sandbox: Sandbox, name: str, source: str, split: Split = "train") -> float | None:
     spec = environment(name)
-    return lost(Judge.of(sandbox, protocol("standard"), spec), Program(source), transitions(spec, split))
+    judge, truth = Judge.of(sandbox, protocol("standard"), spec), transitions(spec, split)
+    with judge.afresh(Program(source), truth) as fresh:
+        return lost(fresh, truth, judge.rules.observation)
 
 
 def changed(name: str, behind: str) -> str:

@@ -79,7 +79,7 @@ def test_of_whole_episodes_only_the_first_observation_is_shown() -> None:
     delivery = episodes_in_turn(episodes([3, 1, 70]))
     shown = ~np.isnan(delivery.rows[:, 0])
     assert np.flatnonzero(shown).tolist() == [0, 3, 4]
-    assert delivery.sizes == [3, 1, 64, 6]
+    assert delivery.sizes == [64, 10]
 
 
 @pytest.mark.parametrize("deliver", [lambda t: in_time_order(t, PROGRAM, 0), episodes_in_turn])
