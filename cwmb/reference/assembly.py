@@ -39,6 +39,11 @@ def task(environment: str) -> str:
     return Path(_PARTS[environment][-1]).name
 
 
+def physics(environment: str) -> str:
+    """The name of the part that says how a robot moves. Raises KeyError: the program is not an assembled one."""
+    return _PARTS[environment][-2]
+
+
 @cache
 def constants(environment: str) -> dict[str, Any]:
     """The documented constants of an environment's robot (see ``cwmb.worlds.robot.robot``)."""

@@ -10,13 +10,13 @@ from functools import cache
 from pathlib import Path
 
 from cwmb.benchmark.catalog import EnvironmentSpec
-from cwmb.reference.assembly import assembled, part, task
+from cwmb.reference.assembly import assembled, part, physics, task
 from cwmb.reference.substitution import with_constants
 from cwmb.types import Program
 from cwmb.worlds.constants import constants
 
 FITS = Path(__file__).parent / "fits"
-SHARED = "search"
+SHARED, ROBOTS = "search", "robots"
 
 
 @cache
@@ -45,5 +45,6 @@ def learner(spec: EnvironmentSpec, original: Program) -> Program | None:
     choices = "".join(f"    {name!r}: {c.choices!r},\n" for name, c in unknown.items() if c.choices)
     source = with_constants(original.source, told) if told else original.source
     known = f"RANGES = {{\n{ranges}}}\nCHOICES = {{\n{choices}}}"
-    search, own = (path.read_text(encoding="utf-8") for path in (FITS / f"{SHARED}.py", _own(spec.id)))
-    return Program("\n\n\n".join([source.rstrip(), part(search), known, part(own)]) + "\n")
+    names = [SHARED, *([ROBOTS, physics(spec.id)] if spec.id in assembled() else [])]
+    parts = [part(path.read_text(encoding="utf-8")) for path in [*(FITS / f"{n}.py" for n in names), _own(spec.id)]]
+    return Program("\n\n\n".join([source.rstrip(), parts[0], known, *parts[1:]]) + "\n")

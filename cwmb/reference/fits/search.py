@@ -63,8 +63,11 @@ def limits(sizes, done):
     return found
 
 
-def least_squares(residuals, start, rounds=60):
-    """Levenberg's and Marquardt's method: (parameters, sum of squares). residuals: of parameters [P], an array [R]."""
+def least_squares(residuals, start, rounds=60, enough=0.0):
+    """Levenberg's and Marquardt's method: (parameters, sum of squares). residuals: of parameters [P], an array [R].
+
+    enough: a mean square at which to stop.
+    """
     x, r = np.array(start, dtype=np.float64), residuals(start)
     damping, nudge = 1e-2, 1e-6
     for _ in range(rounds):
@@ -79,19 +82,21 @@ def least_squares(residuals, start, rounds=60):
                 x, r, damping = x + move, new, max(damping / 10, 1e-12)
                 break
             damping *= 5
-        if r @ r >= before * (1 - 1e-7):
+        if r @ r >= before * (1 - 1e-7) or r @ r <= enough * len(r):
             break
     return x, float(r @ r)
 
 
-def adjust(environment, ranges, observations, actions, following, starts=6, enough=1e-10):
+def adjust(environment, ranges, observations, actions, following, starts=6, enough=1e-10, rounds=60, begin=None):
     """Set constants, all positive, so that steps lead where they did; returns the mean square of what is left.
 
-    ranges: (least, greatest) of each by name; begins in the middle of all ranges, and elsewhere until it is enough.
+    ranges: (least, greatest) of each by name; begins in the middle of all ranges unless values to begin with are given,
+    and elsewhere until it is enough.
     """
     scale = np.sqrt(np.mean((following - observations) ** 2, axis=0)) + 1e-12
     low, high = np.log([sorted(np.abs(r)) for r in ranges.values()]).T
     sign = np.sign([r[0] for r in ranges.values()])
+    first = (low + high) / 2 if begin is None else np.log(np.abs([begin[name] for name in ranges]))
 
     def values(x):
         return dict(zip(ranges, (sign * np.exp(x)).tolist()))
@@ -103,7 +108,7 @@ def adjust(environment, ranges, observations, actions, following, starts=6, enou
 
     rng, best = np.random.default_rng(0), None
     for start in range(starts):
-        x, left = least_squares(residuals, low + (high - low) * (rng.random(len(low)) if start else 0.5))
+        x, left = least_squares(residuals, low + (high - low) * rng.random(len(low)) if start else first, rounds)
         if best is None or left < best[1]:
             best = x, left
         if best[1] < enough * following.size:
@@ -112,12 +117,25 @@ def adjust(environment, ranges, observations, actions, following, starts=6, enou
     return best[1] / following.size
 
 
-def adjust_frames(environment, names, observations, actions, following):
-    """The same for each number of frames that a step may have (SUBSTEPS); sets what explains the data best."""
+def frames_of(ways, speeds, speeds_after, frame):
+    """How many frames a step may have: what moves on freely goes about its length times the speed on the way."""
+    mean = (speeds + speeds_after) / 2
+    fast = np.abs(mean) > np.median(np.abs(mean), axis=0)
+    frames = round(float(np.median(ways[fast] / mean[fast])) / frame)
+    return frames - 1, frames, frames + 1
+
+
+def adjust_frames(environment, names, observations, actions, following, frames=range(99), some=60, rounds=12):
+    """The same for each of these numbers of frames that a step may have (SUBSTEPS).
+
+    For each a few rounds with some transitions; then all of them with what explains those best.
+    """
     ranges, (least, most), found = {name: RANGES[name] for name in names}, RANGES["SUBSTEPS"], []
-    for frames in range(least, most + 1):
-        environment.SUBSTEPS = frames
-        left = adjust(environment, ranges, observations, actions, following, starts=1)
-        found.append((left, frames, {name: getattr(environment, name) for name in names}))
-    _, environment.SUBSTEPS, values = min(found, key=lambda one: one[0])
-    set_constants(environment, values)
+    few = slice(None, None, max(len(observations) // some, 1))
+    for count in frames:
+        if least <= count <= most:
+            environment.SUBSTEPS = count
+            left = adjust(environment, ranges, observations[few], actions[few], following[few], 1, 0, rounds)
+            found.append((left, count, {name: getattr(environment, name) for name in names}))
+    _, environment.SUBSTEPS, begin = min(found, key=lambda one: one[0])
+    adjust(environment, ranges, observations, actions, following, 1, begin=begin)
