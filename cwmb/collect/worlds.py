@@ -28,7 +28,7 @@ from cwmb.collect.determined import restored
 from cwmb.collect.diverse import diverse
 from cwmb.collect.edges import EDGES
 from cwmb.collect.policies import tabulate
-from cwmb.collect.recipes import LONGEST_END, RECIPES, Recipe, behaviour
+from cwmb.collect.recipes import CEM_ITERATIONS, LONGEST_END, RECIPES, Recipe, behaviour
 from cwmb.collect.recording import Policy, Recording, cast, play, random_action
 from cwmb.collect.storage import write
 from cwmb.collect.wide import WIDE
@@ -49,7 +49,7 @@ TRANSITIONS = 400  # of a split, at most
 SHARE = 3  # of an enumerable world's valid pairs, one in so many is in train
 VISITS = 20  # transitions in each split that a kind of reward, an end and each constant's effect has at least
 PAIRS = 2  # the same of an enumerable world, whose transitions are all different
-LEVEL_STEPS, START_STEPS = 30, 3
+START_STEPS = 3
 LOOK = 10  # one in so many transitions is looked at first
 MOVE = 0.25  # of a constant's range, by which it is moved to see its effect
 NOWHERE = [-1, -1]  # a cell outside of a grid
@@ -67,31 +67,33 @@ Data = Mapping[Split, Transitions]
 class Amounts:
     """How much is recorded and kept of a world.
 
-    transitions: of a split, at most; level: of a level of behaviour in the pool, at least; starts: short episodes in
-    the pool; samples: plans in an iteration of CEM, at most; whole: levels of which an episode is kept whole.
+    transitions: of a split, at most; level: of a level of behaviour in the pool, at least; steps: of an episode there,
+    at most; samples, iterations: of CEM, at most; starts: short episodes in the pool; whole: levels of which an episode
+    is kept whole.
     """
 
     transitions: int = TRANSITIONS
     level: int = 40
-    starts: int = 250
+    steps: int = 30
     samples: int = 60
+    iterations: int = CEM_ITERATIONS[-1]
+    starts: int = 250
     whole: tuple[int, ...] = (0, 4, 9)
 
 
-COSTLY_SAMPLES = 20
-# A transition of the Humanoids is ten times as large and takes ten times as long as one of other robots.
-LARGE = Amounts(transitions=100, level=30, starts=80, samples=COSTLY_SAMPLES, whole=(9,))
-COSTLY = {
-    "Walker2d-v4": Amounts(samples=COSTLY_SAMPLES),
-    "Humanoid-v4": LARGE,
-    "HumanoidStandup-v4": LARGE,
-}
+ALTERED = Amounts(samples=20)
+FEW = Amounts(level=1, steps=20, samples=20, iterations=8)
+LARGE = replace(FEW, transitions=100, starts=80, whole=(9,))  # a transition takes ten times as much room and time
 
 
 def amounts(spec: EnvironmentSpec) -> Amounts:
     """How much is recorded of a world: less where a step takes long, as every step of an altered world does."""
-    usual = COSTLY.get(spec.id, Amounts())
-    return replace(usual, samples=COSTLY_SAMPLES) if spec.world and spec.world.alterations else usual
+    altered = spec.world is not None and bool(spec.world.alterations)
+    if spec.id in ("Humanoid-v4", "HumanoidStandup-v4"):
+        return LARGE
+    if spec.id == "Walker2d-v4" or (altered and spec.id in ("Hopper-v4", "Ant-v4")):
+        return FEW
+    return ALTERED if altered else Amounts()
 
 
 class Rejected(Exception):
@@ -281,14 +283,14 @@ def _pool(
 ) -> tuple[list[Transitions], list[Transitions]]:
     """Episodes that are kept whole, and pieces of a few steps to choose from."""
     recipe, much = RECIPES.get(spec.id, Recipe()), amounts(spec)
-    recipe = replace(recipe, steps=LEVEL_STEPS, samples=min(recipe.samples, much.samples))
+    recipe = replace(recipe, steps=much.steps, samples=min(recipe.samples, much.samples), iterations=much.iterations)
     whole: list[Transitions] = []
     pieces: list[Transitions] = []
     for level, (start, _) in enumerate(behaviour(spec, simulator, recipe)):
         recorded = 0
         while recorded < much.level * (10 if spec.stochastic else 1):  # cheap, and rare things are few
             observation = simulator.reset(_seed(rng))
-            episode = play(simulator, observation, start(rng), LEVEL_STEPS)
+            episode = play(simulator, observation, start(rng), much.steps)
             if not recorded and level in much.whole:
                 whole.append(episode)
             else:
