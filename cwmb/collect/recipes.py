@@ -51,13 +51,14 @@ class Recipe:
     """How much is recorded, and by what strong policy.
 
     transitions: of a level, at least; steps: of an episode, at most; samples: plans in a CEM iteration, a tenth of
-    them, at least 10, elites; table: whether a level's episodes are so short that they are stored together; ends:
-    whether ends of random episodes are recorded besides.
+    them, at least 10, elites; iterations: of CEM, at most; table: whether a level's episodes are so short that they
+    are stored together; ends: whether ends of random episodes are recorded besides.
     """
 
     transitions: int = 100
     steps: int = 100
     samples: int = 200
+    iterations: int = CEM_ITERATIONS[-1]
     controller: Callable[[Simulator], Controller] | None = None
     table: bool = False
     ends: bool = False
@@ -173,7 +174,8 @@ def _plans(recipe: Recipe, simulator: Simulator, spec: EnvironmentSpec) -> Itera
     for iterations in CEM_ITERATIONS[1:]:
         planner = CEM(
             np.array(space.low), np.array(space.high), space.dtype,
-            horizon=horizon, iterations=iterations, samples=recipe.samples, elites=max(10, recipe.samples // 10),
+            horizon=horizon, iterations=min(iterations, recipe.iterations),
+            samples=recipe.samples, elites=max(10, recipe.samples // 10),
         )  # fmt: skip
 
         def start(rng: np.random.Generator, planner: CEM = planner) -> Policy:
@@ -186,7 +188,7 @@ def _plans(recipe: Recipe, simulator: Simulator, spec: EnvironmentSpec) -> Itera
             start,
             {
                 "policy": "open-loop CEM on the real environment",
-                "iterations": iterations,
+                "iterations": planner.iterations,
                 "samples": planner.samples,
                 "elites": planner.elites,
                 "horizon": horizon,

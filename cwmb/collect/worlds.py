@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -28,7 +28,7 @@ from cwmb.collect.determined import restored
 from cwmb.collect.diverse import diverse
 from cwmb.collect.edges import EDGES
 from cwmb.collect.policies import tabulate
-from cwmb.collect.recipes import LONGEST_END, RECIPES, Recipe, behaviour
+from cwmb.collect.recipes import CEM_ITERATIONS, LONGEST_END, RECIPES, Recipe, behaviour
 from cwmb.collect.recording import Policy, Recording, cast, play, random_action
 from cwmb.collect.storage import write
 from cwmb.collect.wide import WIDE
@@ -46,18 +46,13 @@ from cwmb.worlds.simulator import Simulator
 from cwmb.worlds.texts import description
 
 TRANSITIONS = 400  # of a split, at most
-LARGE_TRANSITIONS = 100  # where an observation has more than
-LARGE = 100  # elements
 SHARE = 3  # of an enumerable world's valid pairs, one in so many is in train
 VISITS = 20  # transitions in each split that a kind of reward, an end and each constant's effect has at least
 PAIRS = 2  # the same of an enumerable world, whose transitions are all different
-LEVEL_STEPS, LEVEL_TRANSITIONS = 30, 40
-STARTS, START_STEPS = 250, 3
-SAMPLES, LARGE_SAMPLES = 60, 20  # plans in an iteration of CEM
+START_STEPS = 3
 LOOK = 10  # one in so many transitions is looked at first
 MOVE = 0.25  # of a constant's range, by which it is moved to see its effect
 NOWHERE = [-1, -1]  # a cell outside of a grid
-WHOLE_EPISODES = (0, 4, 9)  # levels of which an episode is kept whole
 ATTEMPTS = 100
 PINNED = ("gymnasium", "mujoco")  # what decides the dynamics
 SAMPLE = 150
@@ -66,6 +61,39 @@ COST = 0.2  # of skill, that each alteration has at least
 ENUMERABLE = ("CliffWalking-v0", "Taxi-v3")  # whose state-action pairs can all be counted
 
 Data = Mapping[Split, Transitions]
+
+
+@dataclass(frozen=True)
+class Amounts:
+    """How much is recorded and kept of a world.
+
+    transitions: of a split, at most; level: of a level of behaviour in the pool, at least; steps: of an episode there,
+    at most; samples, iterations: of CEM, at most; starts: short episodes in the pool; whole: levels of which an episode
+    is kept whole.
+    """
+
+    transitions: int = TRANSITIONS
+    level: int = 40
+    steps: int = 30
+    samples: int = 60
+    iterations: int = CEM_ITERATIONS[-1]
+    starts: int = 250
+    whole: tuple[int, ...] = (0, 4, 9)
+
+
+ALTERED = Amounts(samples=20)
+FEW = Amounts(level=1, steps=20, samples=20, iterations=8)
+LARGE = replace(FEW, transitions=100, starts=80, whole=(9,))  # a transition takes ten times as much room and time
+
+
+def amounts(spec: EnvironmentSpec) -> Amounts:
+    """How much is recorded of a world: less where a step takes long, as every step of an altered world does."""
+    altered = spec.world is not None and bool(spec.world.alterations)
+    if spec.id in ("Humanoid-v4", "HumanoidStandup-v4"):
+        return LARGE
+    if spec.id == "Walker2d-v4" or (altered and spec.id in ("Hopper-v4", "Ant-v4")):
+        return FEW
+    return ALTERED if altered else Amounts()
 
 
 class Rejected(Exception):
@@ -118,11 +146,6 @@ def _data(spec: EnvironmentSpec, rng: np.random.Generator) -> dict[Split, Transi
     _check_original(spec, simulator, data)
     _check_alterations(spec, data)
     return {split: marked(spec, simulator, [transitions])[0] for split, transitions in data.items()}
-
-
-def size(space_size: int) -> int:
-    """Transitions of a split, at most."""
-    return LARGE_TRANSITIONS if space_size > LARGE else TRANSITIONS
 
 
 # ---------------------------------------------------------------------------------------------------- choosing
@@ -237,7 +260,7 @@ def _episodes(spec: EnvironmentSpec, simulator: Simulator, rng: np.random.Genera
     """Train and test of a world whose states cannot be counted."""
     for _ in SPLITS:
         whole, short = _pool(spec, simulator, rng)
-        count = size(simulator.observation_space.size) - sum(map(len, whole))
+        count = amounts(spec).transitions - sum(map(len, whole))
         pool = concatenate(short)
         starts = np.cumsum([0, *map(len, short)])
         units = [np.arange(a, b) for a, b in pairwise(starts.tolist())]
@@ -259,24 +282,23 @@ def _pool(
     spec: EnvironmentSpec, simulator: Simulator, rng: np.random.Generator
 ) -> tuple[list[Transitions], list[Transitions]]:
     """Episodes that are kept whole, and pieces of a few steps to choose from."""
-    recipe = replace(RECIPES.get(spec.id, Recipe()), steps=LEVEL_STEPS)
-    large = simulator.observation_space.size > LARGE or bool(spec.world and spec.world.alterations)
-    recipe = replace(recipe, samples=min(recipe.samples, LARGE_SAMPLES if large else SAMPLES))
+    recipe, much = RECIPES.get(spec.id, Recipe()), amounts(spec)
+    recipe = replace(recipe, steps=much.steps, samples=min(recipe.samples, much.samples), iterations=much.iterations)
     whole: list[Transitions] = []
     pieces: list[Transitions] = []
     for level, (start, _) in enumerate(behaviour(spec, simulator, recipe)):
         recorded = 0
-        while recorded < LEVEL_TRANSITIONS * (10 if spec.stochastic else 1):  # cheap, and rare things are few
+        while recorded < much.level * (10 if spec.stochastic else 1):  # cheap, and rare things are few
             observation = simulator.reset(_seed(rng))
-            episode = play(simulator, observation, start(rng), LEVEL_STEPS)
-            if not recorded and level in WHOLE_EPISODES:
+            episode = play(simulator, observation, start(rng), much.steps)
+            if not recorded and level in much.whole:
                 whole.append(episode)
             else:
                 pieces += _pieces(episode)
             recorded += len(episode)
-    pieces += [piece for _ in range(STARTS) for piece in _from_anywhere(spec, simulator, rng)]
+    pieces += [piece for _ in range(much.starts) for piece in _from_anywhere(spec, simulator, rng)]
     if spec.group == "continuous" and _ends(spec):
-        pieces += [_last_steps(simulator, rng) for _ in range(STARTS)]
+        pieces += [_last_steps(simulator, rng) for _ in range(much.starts)]
     return whole, pieces
 
 

@@ -134,12 +134,20 @@ class Altered:
 
     def step(self, action: Floats) -> tuple[Floats, float, bool, bool]:
         """Returns (observation [D], reward, terminated, truncated) after an action [A]."""
+        return self._step(action, self._stepped)
+
+    def _stepped(self, state: Floats, action: Floats) -> tuple[Floats, float, bool]:
+        self._simulator.restore(state)
+        return self._simulator.step(action)[:3]
+
+    def _step(
+        self, action: Floats, stepped: Callable[[Floats, Floats], tuple[Floats, float, bool]]
+    ) -> tuple[Floats, float, bool, bool]:
         now, asked = self.observation_space.decode(self._now), _decoded(self.action_space, action)
         state, acted = now, asked
         for change, arguments in self._before:
             state, acted = change(state, acted, **arguments)
-        self._simulator.restore(_row(state))
-        row, reward, done, _ = self._simulator.step(_row(acted))
+        row, reward, done = stepped(_row(state), _row(acted))
         after = self.observation_space.decode(row)
         for change, arguments in self._after:
             after, reward, done = change(now, asked, after, reward, done, **arguments)
@@ -161,8 +169,13 @@ class Altered:
         self._elapsed, self._now = snapshot[0], snapshot[1].copy()
 
     def returns(self, snapshot: Snapshot, actions: Floats) -> Floats:
-        """Sums of rewards [K] of K open-loop plans [K, H, A] from the snapshot, each ended at termination."""
-        return open_loop_returns(lambda: self.load(snapshot), self.step, actions)
+        """Sums of rewards [K] of K open-loop plans [K, H, A] from the snapshot, each ended at termination.
+
+        Robots step natively: no mechanism looks beyond the positions and velocities that an observation begins with.
+        """
+        fast: Any = self._simulator
+        stepped = fast.leap if getattr(fast, "state_is_seen", False) else self._stepped
+        return open_loop_returns(lambda: self.load(snapshot), lambda action: self._step(action, stepped), actions)
 
 
 def _decoded(space: Space, action: Floats) -> Any:
