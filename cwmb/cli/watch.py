@@ -151,7 +151,7 @@ def _row(seen: Seen) -> list[str]:
         f"{point.train_accuracy:.3f}" if point and point.program else "",
         f"{test.accuracy:.3f}" if test else "",
         f"{spent:,}" if spent else "",
-        "" if seen.now in ("done", "waiting", "failed") else f"{seen.idle:.0f} s",
+        f"{seen.idle:.0f} s" if seen.now in ("searching", "planning") else "",
     ]
 
 
