@@ -24,6 +24,8 @@ def printable(text: str) -> str:
 
     It can be written in UTF-8 and is changed by a second pass no more.
     """
+    if text.isprintable():
+        return text
     return _ODD.sub(lambda match: f"\\x{ord(match.group()):02x}", text.replace("\r\n", "\n"))
 
 

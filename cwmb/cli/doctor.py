@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
+from textwrap import fill
 from typing import Literal
 
 from cwmb.errors import CwmbError
@@ -41,10 +43,13 @@ def findings() -> Iterator[Finding]:
             yield Finding(look.__name__.strip("_"), "wrong", str(error), "see the message")
 
 
-def text(finding: Finding) -> str:
-    """A finding in one or two lines."""
+def text(finding: Finding, width: int = 10_000) -> str:
+    """A finding and its remedy, in lines of so many columns under each other."""
     mark = {"fine": "ok   ", "note": "note ", "wrong": "WRONG"}[finding.state]
-    return f"{mark} {finding.name:11} {finding.found}" + (f"\n      {'':11} {finding.remedy}" if finding.remedy else "")
+    start = f"{mark} {finding.name:11} "
+    indent = " " * len(start)
+    found = fill(finding.found, width, initial_indent=start, subsequent_indent=indent)
+    return f"{found}\n{fill(finding.remedy, width, initial_indent=indent, subsequent_indent=indent)}".rstrip()
 
 
 def _machine() -> Iterator[Finding]:
@@ -184,7 +189,8 @@ def _disk() -> Iterator[Finding]:
 def examine(show: Callable[[str], None]) -> bool:
     """Look at everything and show each finding at once. Returns whether nothing is wrong."""
     states = []
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 10_000
     for finding in findings():
-        show(text(finding))
+        show(text(finding, width))
         states.append(finding.state)
     return "wrong" not in states

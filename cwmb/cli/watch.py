@@ -130,7 +130,7 @@ def shown(configuration: Configuration, cells: Sequence[Seen], seconds: float, r
     if failures:
         head.append("failures: " + ", ".join(f"{count} {kind}" for kind, count in sorted(failures.items())))
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("environment", "seed", "now", "calls", "best train", "test", "tokens", "quiet for"):
+    for name in ("environment", "seed", "now", "calls", "train", "test", "tokens", "quiet"):
         table.add_column(name, justify="left" if name in ("environment", "now") else "right")
     order = {"searching": 0, "planning": 1, "infrastructure": 2, "failed": 2, "searched": 3, "done": 4, "waiting": 5}
     chosen = sorted(cells, key=lambda seen: order[seen.now])
@@ -151,7 +151,7 @@ def _row(seen: Seen) -> list[str]:
         f"{point.train_accuracy:.3f}" if point and point.program else "",
         f"{test.accuracy:.3f}" if test else "",
         f"{spent:,}" if spent else "",
-        "" if seen.now in ("done", "waiting", "failed") else f"{seen.idle:.0f} s",
+        f"{seen.idle:.0f} s" if seen.now in ("searching", "planning") else "",
     ]
 
 

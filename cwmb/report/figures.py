@@ -106,6 +106,14 @@ def _figure(rows: int, columns: int, width: float, height: float) -> tuple[Figur
     return figure, figure.subplots(rows, columns, squeeze=False)
 
 
+def _legend(figure: Figure, ax: Any) -> None:
+    """What the marks of an axis mean, below the figure, where they cover nothing: in as many columns as fit."""
+    marks, names = ax.get_legend_handles_labels()
+    room = figure.get_figwidth() / 0.06  # characters of the legend's size
+    columns = max(1, min(len(names), int(room / (max(map(len, names), default=0) + 8))))
+    figure.legend(marks, names, loc="outside lower center", ncols=columns)
+
+
 def _look(number: int) -> dict[str, Any]:
     return {"color": COLOURS[number % len(COLOURS)], "linestyle": DASHES[number % len(DASHES)]}
 
@@ -123,7 +131,7 @@ def _anytime(found: Sequence[Curve]) -> Figure | None:
             groups.setdefault(_named(curve), []).append(curve)
     if not groups:
         return None
-    figure, axes = _figure(2, 2, WIDE, 4.2)
+    figure, axes = _figure(2, 2, WIDE, 4.4)
     for number, (name, own) in enumerate(groups.items()):
         most = max(len(c.points) for c in own) - 1
         calls = np.arange(1, most + 1)
@@ -136,8 +144,8 @@ def _anytime(found: Sequence[Curve]) -> Figure | None:
             error = values.std(axis=0, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.zeros(len(mean))
             for column, x in enumerate((calls, tokens)):
                 ax = axes[row][column]
-                # A search of one call is a point.
-                ax.plot(x, mean, label=line(name, 60), marker="o" if most == 1 else None, **_look(number))
+                look = _look(number) if most > 1 else {**_look(number), "linestyle": "none", "marker": "o", "ms": 4}
+                ax.plot(x, mean, label=line(name, 60), **look)
                 ax.fill_between(x, mean - error, mean + error, color=COLOURS[number % len(COLOURS)], alpha=0.15, lw=0)
     for row, what in enumerate(("accuracy", "skill")):
         for column, against in enumerate(("calls", "tokens")):
@@ -146,7 +154,7 @@ def _anytime(found: Sequence[Curve]) -> Figure | None:
             ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
             ax.xaxis.set_minor_formatter(NullFormatter())
-    axes[0][0].legend()
+    _legend(figure, axes[0][0])
     return figure
 
 
@@ -185,7 +193,7 @@ def _environments(found: Sequence[Configuration]) -> Figure | None:
     names = list(dict.fromkeys(name for c in able for name in c.environments))
     if not names:
         return None
-    figure, ((ax,),) = _figure(1, 1, COLUMN, 0.7 + 0.2 * len(names))
+    figure, ((ax,),) = _figure(1, 1, COLUMN, 0.6 + 0.2 * len(names) + 0.15 * len(able))
     for place, name in enumerate(names):
         part = next(c.take(c.environments[name]) for c in able if name in c.environments)
         floor, ceiling = part.mean("floor"), part.mean("ceiling")
@@ -203,11 +211,12 @@ def _environments(found: Sequence[Configuration]) -> Figure | None:
             color=COLOURS[number % len(COLOURS)],
             marker=MARKERS[number % len(MARKERS)],
             label=line(f"{c.label}, {c.model}", 60),
-            zorder=2,
+            zorder=3,
+            clip_on=False,
         )
     ax.set(yticks=range(len(names)), yticklabels=names, xlabel="accuracy (grey: floor to ceiling)", xlim=(0, 1.02))
-    ax.invert_yaxis()
-    ax.legend(loc="upper center", bbox_to_anchor=(0.4, -0.55 / (0.2 * len(names) + 0.4)))
+    ax.set_ylim(len(names) - 0.4, -0.6)
+    _legend(figure, ax)
     return figure
 
 
@@ -218,7 +227,7 @@ def _returns(found: Sequence[Configuration]) -> Figure | None:
     """Accuracy and precision of each cell against the normalised return of planning with its program."""
     if not any(len(c.known("normalised_return")) for c in found):
         return None
-    figure, axes = _figure(1, 2, WIDE, 2.6)
+    figure, axes = _figure(1, 2, WIDE, 2.8)
     for column, name in enumerate(("accuracy", "precision")):
         ax, every = axes[0][column], []
         for number, c in enumerate(found):
@@ -240,7 +249,7 @@ def _returns(found: Sequence[Configuration]) -> Figure | None:
         if len(x) > 2 and x.std() > 0 and y.std() > 0:
             title += f", correlation {np.corrcoef(x, y)[0, 1]:.2f}"
         ax.set(xlabel=name, ylabel="normalised return", title=title)
-    axes[0][0].legend()
+    _legend(figure, axes[0][0])
     return figure
 
 
@@ -283,10 +292,11 @@ def _actions(runs: Sequence[Run]) -> Figure | None:
                 label=line(kind, 30),
             )
             bottom += shares[number]
-        ax.set(xlabel="call", ylabel="share of the searches that go on", title=line(title, 60), ylim=(0, 1))
+        ax.set(xlabel="call", ylabel="share of running searches", title=line(title, 60))
+        ax.set(xlim=(0.5, most + 0.5), ylim=(0, 1))
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.grid(visible=False)
-    axes[0][0].legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=4)
+    _legend(figure, axes[0][0])
     return figure
 
 

@@ -190,8 +190,8 @@ def _walk(calls: Mapping[int, Call]) -> Iterator[Call]:
 
 
 def patch(before: str, after: str) -> str:
-    """The unified difference of two programs."""
-    return "\n".join(difflib.unified_diff(before.splitlines(), after.splitlines(), "parent", "this", lineterm="", n=2))
+    """The unified difference of two programs, without the lines that name them."""
+    return "\n".join([*difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=2)][2:])
 
 
 def _choices(note: Mapping[str, Any]) -> Iterator[Choice]:

@@ -181,8 +181,10 @@ def states(
             "axis": {"tickCount": 3},
         },
         "color": {"field": "what", "type": "nominal", "title": None, "sort": ["real", "predicted"]},
-        "strokeDash": {"field": "what", "type": "nominal", "sort": ["real", "predicted"], "legend": None},
-        "strokeWidth": {"condition": {"test": "datum.what == 'real'", "value": 3}, "value": 1.5},
+        # A pale broad line under a thin broken one: both are seen where they are the same.
+        "strokeDash": {"condition": {"test": "datum.what == 'real'", "value": [1, 0]}, "value": [5, 5]},
+        "strokeWidth": {"condition": {"test": "datum.what == 'real'", "value": 5}, "value": 1.75},
+        "opacity": {"condition": {"test": "datum.what == 'real'", "value": 0.45}, "value": 1},
         "row": {
             "field": "element",
             "sort": list(names),
@@ -199,7 +201,7 @@ def states(
     return drawn(
         {
             "data": {"values": values},
-            "mark": {"type": "line", "opacity": 0.9},
+            "mark": "line",
             "encoding": encoding,
             "resolve": {"scale": {"y": "independent"}},
         },

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from cwmb import __version__
+from cwmb.site.board import Metric
 from cwmb.site.calls import Call
 from cwmb.text import printable
 
@@ -46,12 +47,12 @@ def _environment() -> Environment:
     }
     made.filters |= {
         "fixed": fixed,
+        "figures": figures,
         "amount": amount,
         "dollars": dollars,
         "shade": shade,
         "bar": _bar,
         "anchor": anchor,
-        "patch": _patch,
     }
     return made
 
@@ -72,6 +73,12 @@ def fixed(value: float | None, digits: int = 2) -> str:
         return "–"
     text = f"{value:.{digits}f}"
     return text.removeprefix("-") if float(text) == 0 else text
+
+
+def figures(metric: Metric | None) -> str:
+    """A value and the ends of its interval, as far as there are any, for the page's script."""
+    known = () if metric is None else (metric.value, metric.low, metric.high)
+    return " ".join(f"{value:.5g}" for value in known if value is not None)
 
 
 def amount(value: float | None) -> str:
@@ -100,13 +107,3 @@ def _bar(value: float | None) -> Markup:
         '<svg viewBox="0 0 40 6" width="40" height="6"><rect class="scale" width="40" height="6" rx="2"/>'
         '<rect class="value" width="{}" height="6" rx="2"/></svg>'
     ).format(f"{width:.1f}")
-
-
-def _patch(text: str) -> Markup:
-    """A unified difference, its lines marked as added, removed or neither."""
-    classes = {"+": "add", "-": "del", "@": "at"}
-    lines = (
-        Markup('<span class="{}">{}</span>').format(classes[line[0]], line) if line[:1] in classes else escape(line)
-        for line in printable(text).split("\n")[2:]
-    )
-    return Markup("\n").join(lines)

@@ -100,6 +100,11 @@ def test_figures_are_of_the_chosen_environments(reader: Reader) -> None:
     reader.page.locator("select[name=group]").select_option("discrete")
     assert "0.91" in cell.inner_text()
     assert "0.57" not in cell.inner_text()
+    planned = reader.page.locator("tr[id$=published] >> nth=0").locator("td[data-label=return]")
+    assert planned.inner_text().split() == ["0.81", "0.69", "to", "0.93"]
+    reader.page.get_by_role("button", name="Reset").click()
+    reader.page.wait_for_function("!location.hash.includes('discrete')")
+    assert "0.57" in cell.inner_text()
 
 
 def test_an_address_leads_to_a_row(reader: Reader) -> None:
@@ -129,7 +134,9 @@ def test_a_tree_opens_by_mouse_and_keyboard(reader: Reader) -> None:
     reader.open("entries/good/0-CartPole-v1-0.html#call-1")
     assert shown.inner_text().startswith("Call 1: improve")
     reader.page.get_by_text("Difference from its parent").locator("visible=true").click()
-    assert "+        return 1, 1.0, False" in reader.page.locator(".call:visible .diff").inner_text()
+    difference = reader.page.locator(".call:visible .diff")
+    assert "+        return 1, 1.0, False" in difference.inner_text()
+    assert difference.locator(".add").first.inner_text().startswith("+")
 
 
 def test_programs_are_coloured_and_stay_the_same_text(reader: Reader) -> None:

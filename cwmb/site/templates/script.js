@@ -15,7 +15,7 @@ label();
 
 // ------------------------------------------------------------------------------------------------------- sorting
 const value = (cell, group) => {
-  const text = cell.dataset[group] ?? cell.dataset.v ?? cell.textContent;
+  const text = cell.dataset[group]?.split(" ")[0] ?? cell.dataset.v ?? cell.textContent;
   return text === "" ? null : isNaN(text) ? text.toLowerCase() : Number(text);
 };
 function sort(table, key, order, group) {
@@ -30,7 +30,7 @@ function sort(table, key, order, group) {
     if (typeof a !== typeof b) return typeof a === "number" ? -1 : 1;
     return (a < b ? -1 : a > b ? 1 : 0) * sign || i - j;
   });
-  body.append(...rows.map(([row]) => row));
+  if (rows.some(([, , before], place) => before !== place)) body.append(...rows.map(([row]) => row));
 }
 all("table.heat, table.sortable").forEach(table => all("thead button", table).forEach(pressed =>
   pressed.addEventListener("click", () => {
@@ -49,14 +49,29 @@ function select(name) {
     tab.tabIndex = on ? 0 : -1;
   });
 }
+function show(cell, group) {  // a metric of some of the environments, as the page was written with that of all
+  const [value, low, high] = cell.dataset[group].split(" ").filter(Boolean).map(Number);
+  const fixed = number => number.toFixed(2).replace(/^-0\.00$/, "0.00");
+  const figure = document.createElement("b"), interval = document.createElement("small"), drawn = cell.querySelector(".whisker");
+  figure.textContent = value === undefined ? "–" : fixed(value);
+  interval.textContent = low === undefined ? "" : fixed(low) + " to " + fixed(high);
+  cell.firstElementChild.replaceChildren(figure, " ", interval, ...(drawn ? [drawn] : []));
+  if (!drawn) return;
+  drawn.classList.toggle("none", value === undefined);
+  const at = number => 4 + 72 * Math.min(1, Math.max(0, number ?? value ?? 0)), span = drawn.querySelector(".span");
+  span.setAttribute("x1", at(low));
+  span.setAttribute("x2", at(high));
+  drawn.querySelector("circle").setAttribute("cx", at(value));
+}
 function apply(panel) {
   const form = panel.querySelector("form"), chosen = Object.fromEntries(new FormData(form)), table = panel.querySelector(".board");
+  if ((table.dataset.group || DEFAULTS.group) !== chosen.group) all(".metric", table).forEach(cell => show(cell, chosen.group));
   table.dataset.group = chosen.group;
   const words = chosen.q.toLowerCase().split(/\s+/).filter(Boolean);
   const exact = Object.entries(chosen).filter(([name, wanted]) => !(name in DEFAULTS) && wanted);
   let shown = 0;
   for (const row of table.tBodies[0].rows) {
-    const text = row.textContent.toLowerCase();
+    const text = words.length ? row.textContent.toLowerCase() : "";
     row.hidden = !(exact.every(([name, wanted]) => row.dataset[name] === wanted) && words.every(word => text.includes(word)));
     shown += !row.hidden;
   }
@@ -152,6 +167,16 @@ function paint(within) {
     }
     parts.push(source.slice(end));
     code.replaceChildren(...parts);
+    code.classList.add("painted");
+  }
+  for (const code of all("code.diff:not(.painted)", within)) {
+    const kinds = { "+": "add", "-": "del", "@": "at" };
+    code.replaceChildren(...code.textContent.split("\n").map(text => {
+      const row = document.createElement("span");
+      row.className = kinds[text[0]] || "";
+      row.textContent = text + "\n";
+      return row;
+    }));
     code.classList.add("painted");
   }
 }
