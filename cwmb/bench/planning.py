@@ -53,7 +53,8 @@ def planning_probe(
 
     recorder = bare.Recorder(bare.environment(reference))
     discrete = action_space.kind != "box"
-    model = CandidateModel(recorder, observation_space.kind, observation_space.size, discrete)
+    again = planner.stepping == "set_state"
+    model = CandidateModel(recorder, observation_space.kind, observation_space.size, discrete, again=again)
     rng = np.random.Generator(np.random.PCG64(SEED))
     made = episodes.planner(planner, action_space)
     for plan in range(1 + plans):

@@ -16,27 +16,25 @@ from numpy.typing import NDArray
 from cwmb.planners import Floats, Model, SimulationFailed, mcts, require, require_one_discrete
 from cwmb.planners.mcts import select
 
+# A step of a rollout: action, key of the observation that it led to (None: the walk is over), reward, value from there.
+Met = tuple[int, object, float, float]
+
 
 class Node(mcts.Node):
     """An observation in the tree. rewards: sums of the rewards that followed each action at once.
 
     totals: sums of the rewards and of the discounted values of what they led to, the latter as known now
-    arrivals: how many simulations passed here; value: of the best action tried, 0 before the first.
+    arrivals: how many simulations passed here; value: of the best action tried, 0 before the first
+    ahead: the rollout that began here, last step first: most of its nodes are never met again, and never made
     """
 
-    __slots__ = ("arrivals", "rewards", "value")
+    __slots__ = ("ahead", "arrivals", "rewards", "value")
 
-    def __init__(self, order: list[int]) -> None:
-        # Not by way of the base class: most of a plan's time would go into making its thousands of nodes.
-        n = len(order)
-        self.tried = []
-        self.untried = order
-        self.visits = [0] * n
-        self.totals = [0.0] * n
-        self.children = [{} for _ in order]
-        self.rewards = [0.0] * n
-        self.arrivals = 0
-        self.value = 0.0
+    def __init__(self, order: list[int], arrivals: int = 0, ahead: list[Met] | None = None) -> None:
+        super().__init__(order)
+        self.rewards = [0.0] * len(order)
+        self.arrivals, self.ahead = arrivals, ahead or []
+        self.value = ahead[-1][-1] if ahead else 0.0
 
 
 @dataclass
@@ -101,16 +99,18 @@ class MaxUCT:
         rollouts = self.rollouts(n_actions, rng)
         rollouts[0, : len(proposed)] = proposed
         root = Node(orders[0].copy())
-        survived = False
+        step, survived = model.step, False
 
         for order, rollout in zip(orders, rollouts.tolist(), strict=True):
-            node, known = root, bool(root.tried)
-            step = model.step
+            node = root
             path: list[tuple[Node, int]] = []
+            met: list[tuple[int, object, float]] = []
             try:
                 model.reset()
-                for rollout_action in rollout:
-                    action = select(node, self.exploration) if known else take(node, rollout_action)
+                while node.tried or node.ahead:
+                    if node.ahead:
+                        unfold(node)
+                    action = select(node, self.exploration)
                     path.append((node, action))
                     node.visits[action] += 1
                     key, reward, done = step(first + action)
@@ -118,15 +118,24 @@ class MaxUCT:
                     node.rewards[action] += reward
                     if done:
                         break
-                    children = node.children[action]
-                    child = children.get(key)
-                    known = child is not None
+                    child = node.children[action].get(key)
                     if child is None:
-                        children[key] = child = Node(order.copy())
+                        node.children[action][key] = child = Node(order.copy())
                     node = child
                     node.arrivals += 1
+                else:
+                    for action in rollout[len(path) :]:
+                        met.append((action, None, 0.0))
+                        key, reward, done = step(first + action)
+                        survived = True
+                        met[-1] = (action, None if done else key, reward)
+                        if done:
+                            break
             except SimulationFailed:
                 pass  # the rewards up to here count
+            for action, key, reward in reversed(met):
+                node.value = reward + self.discount * node.value
+                node.ahead.append((action, key, reward, node.value))
             for node, action in reversed(path):
                 self.back_up(node, action)
 
@@ -149,25 +158,27 @@ class MaxUCT:
             below += child.arrivals * child.value
         totals, visits = node.totals, node.visits
         totals[action] = node.rewards[action] + self.discount * below
-        tried = node.tried
-        if len(tried) == 1:  # as are most nodes of a tree that keeps its rollouts
-            node.value = totals[action] / visits[action]
-        else:
-            node.value = max([totals[a] / visits[a] for a in tried])
+        node.value = max([totals[a] / visits[a] for a in node.tried])
 
 
-def take(node: Node, action: int) -> int:
-    """Mark an action of a new node as tried."""
+def unfold(node: Node) -> None:
+    """Make a node of the first step ahead, which the others follow."""
+    action, key, reward, value = node.ahead.pop()
+    if key is not None:
+        node.children[action][key] = Node(node.untried.copy(), 1, node.ahead)
+    node.ahead = []
     node.untried.remove(action)
     node.tried.append(action)
-    return action
+    node.visits[action], node.rewards[action], node.totals[action] = 1, reward, value
 
 
 def best_actions(root: Node) -> list[int]:
     """The best action of the root, of the likeliest node that it leads to, and so on."""
     actions: list[int] = []
     node: Node | None = root
-    while node is not None and node.tried:
+    while node is not None and (node.tried or node.ahead):
+        if node.ahead:
+            return actions + [action for action, *_ in reversed(node.ahead)]
         means = [node.totals[a] / node.visits[a] for a in node.tried]
         action = node.tried[means.index(max(means))]
         actions.append(action)

@@ -18,44 +18,17 @@ from cwmb.sandbox.values import Floats, decoder, encoder, real, truth, unpack
 _FEW = 24  # elements: to add up a list of so many is quicker than to call into numpy
 
 
-def _few_are_finite(row: Floats) -> bool:
-    """Whether all elements are finite. A sum may overflow where they are, which is looked into."""
-    return isfinite(sum(row.tolist())) or bool(np.isfinite(row).all())
-
-
-def _many_are_finite(size: int) -> Callable[[Floats], bool]:
+def _finite(size: int) -> Callable[[Floats], bool]:
     zeros_dot = np.zeros(size).dot
     return lambda row: bool(zeros_dot(row) == 0.0)  # unless an element is infinite or NaN
-
-
-class SetBeforeEveryStep:
-    """A program that is put into the state that it returned last before every step, as the published code steps it."""
-
-    def __init__(
-        self, environment: Any, observation_kind: str, observation_size: int, words: Sequence[str] = ()
-    ) -> None:
-        self._environment = environment
-        self._decode = decoder(observation_kind, words)
-        self._encode = encoder(observation_kind, observation_size, words)
-        self._row = np.zeros(observation_size)
-
-    def set_state(self, observation: Any) -> None:
-        """What the next step starts from. Raises Malformed."""
-        self._encode(observation, self._row)
-
-    def step(self, action: Any) -> Any:
-        """What the program returns; raises what the program raises, and Malformed."""
-        self._environment.set_state(self._decode(self._row))
-        returned = self._environment.step(action)
-        self._encode(unpack(returned)[0], self._row)
-        return returned
 
 
 class CandidateModel:
     """A program set on the state that is planned from (see cwmb.planners.Model).
 
     steps, failed_steps: counted since the last begin(); progress [1]: where the former is shown to the parent while it
-    waits, whose patience depends on it; many: the program's own step_many, if it has one.
+    waits, whose patience depends on it; many: the program's own step_many, if it has one; again: whether the program is
+    put into the state that it returned last before every step, as the published code steps it.
     """
 
     def __init__(
@@ -67,17 +40,18 @@ class CandidateModel:
         progress: MutableSequence[int] | memoryview | None = None,
         many: StepMany | None = None,
         words: Sequence[str] = (),
+        again: bool = False,
     ) -> None:
-        self._many = many
+        self._many, self._again = many, again
         self._progress = [0] if progress is None else progress
         self._set_state, self._step = environment.set_state, environment.step
         self._decode = decoder(observation_kind, words)
         self._encode = encoder(observation_kind, observation_size, words)
         self._is_box = observation_kind == "box"
-        self._is_finite = _few_are_finite if observation_size <= _FEW else _many_are_finite(observation_size)
+        self._few, self._is_finite = observation_size <= _FEW, _finite(observation_size)
         self._discrete = discrete
         self._row = np.empty(observation_size)
-        self._root = np.zeros(observation_size)
+        self._root = self._last = np.zeros(observation_size)
         self.steps = self.failed_steps = 0
 
     def begin(self, observation: Floats) -> None:
@@ -87,6 +61,9 @@ class CandidateModel:
 
     def reset(self) -> None:
         """Go to the state that is planned from. Raises SimulationFailed."""
+        self._last = self._root
+        if self._again:
+            return
         try:
             self._set_state(self._decode(self._root))
         except BaseException as error:
@@ -97,9 +74,14 @@ class CandidateModel:
         self.steps = self._progress[0] = self.steps + 1
         row = self._row
         try:
+            if self._again:
+                self._set_state(self._decode(self._last))
             returned = self._step(int(action) if self._discrete else np.array(action, dtype=np.float64))
-            observation, reward, done = unpack(returned)
+            if type(returned) is not tuple or len(returned) != 3:
+                unpack(returned)
+            observation, reward, done = returned
             self._encode(observation, row)
+            self._last = row
             if type(reward) is not float:
                 reward = real(reward, "reward")
             if type(done) is not bool:
@@ -163,25 +145,31 @@ class CandidateModel:
 
         What is usual is accepted here without a call; all else goes the long way, through the functions of values.py.
         """
-        step, encode, row, is_box, is_finite = self._step, self._encode, self._row, self._is_box, self._is_finite
+        set_state, step, decode, encode = self._set_state, self._step, self._decode, self._encode
+        again, last, row, is_box = self._again, self._last, self._row, self._is_box
+        few, is_finite = self._few, self._is_finite
         array, float64, shape = np.ndarray, row.dtype, row.shape
         rewards: list[float] = []
         steps, progress, failed = self.steps, self._progress, False
         try:
             for action in actions:
                 steps = progress[0] = steps + 1
+                if again:
+                    set_state(decode(last))
                 returned = step(action)
                 if type(returned) is not tuple or len(returned) != 3:
                     unpack(returned)
                 observation, reward, done = returned
                 if not is_box:
                     encode(observation, row)
+                    last = row
                 else:
                     if type(observation) is not array or observation.dtype is not float64 or observation.shape != shape:
                         encode(observation, row)
                         observation = row
-                    if not is_finite(observation):
+                    if not (few and isfinite(sum(observation.tolist()))) and not is_finite(observation):
                         raise FloatingPointError("an observation is not finite")
+                    last = observation
                 if type(reward) is not float:
                     reward = real(reward, "reward")
                 if type(done) is not bool:
@@ -194,6 +182,8 @@ class CandidateModel:
         except BaseException:
             self.failed_steps += 1
             failed = True
+        if again:
+            row[:], self._last = last, row
         self.steps = steps
         return rewards, failed
 

@@ -24,7 +24,7 @@ from cwmb.sandbox.analysis import run as run_script
 from cwmb.sandbox.candidate import LoadFailed, described, load, malformed, report
 from cwmb.sandbox.fitting import CannotTravel, frozen, thawed, training_arrays
 from cwmb.sandbox.many import StepMany
-from cwmb.sandbox.model import CandidateModel, SetBeforeEveryStep
+from cwmb.sandbox.model import CandidateModel
 from cwmb.sandbox.randomness import Randomness
 from cwmb.sandbox.script import Script
 from cwmb.sandbox.values import Malformed, ValidActionsBeside, decoded, decoder, encoder, real, truth, unpack
@@ -222,11 +222,10 @@ def _plan(
     many = None
     if vectors and callable(getattr(environment, "step_many", None)):
         many = StepMany(environment, size, randomness.planner_generator(setup["seed"] + 1))
-    if setup["stepping"] == "set_state":
-        environment = SetBeforeEveryStep(environment, observation_space["kind"], size, observation_space["words"])
     progress = memoryview(memory).cast("Q")  # see wire.PROGRESS
     kind, words = observation_space["kind"], observation_space["words"]
-    model = CandidateModel(environment, kind, size, discrete, progress, many, words)
+    again = setup["stepping"] == "set_state"
+    model = CandidateModel(environment, kind, size, discrete, progress, many, words, again)
     randomness.distinct = True
     plan_index = 0
     while True:

@@ -4,11 +4,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cwmb.planners import SimulationFailed, Stepwise, create
-from cwmb.planners.maxuct import MaxUCT, best_actions
+from cwmb.planners.maxuct import MaxUCT, best_actions, unfold
 
 
 def maxuct(n_actions, first=0, **parameters):
     return create(MaxUCT, np.array([first]), np.array([first + n_actions - 1]), "int64", parameters)
+
+
+def whole(node):
+    """A tree with all nodes that it stands for."""
+    if node.ahead:
+        unfold(node)
+    for children in node.children:
+        for child in children.values():
+            whole(child)
+    return node
 
 
 class Lock(Stepwise):
@@ -48,7 +58,7 @@ def test_golden_tree():
             return "there", 0.0, False
 
     def tree(proposed, simulations):
-        return maxuct(2, simulations=simulations).search(Late(), np.random.default_rng(0), proposed)
+        return whole(maxuct(2, simulations=simulations).search(Late(), np.random.default_rng(0), proposed))
 
     # The proposed actions come first and find nothing.
     root = tree([1, 0], 1)
@@ -190,7 +200,7 @@ def test_rollouts_repeat_their_actions(longest_run, repeats):
 def test_what_holds_for_every_tree(combination, proposed, simulations, fails_at, seed):
     def search():
         planner = maxuct(2, simulations=simulations, horizon=6)
-        return planner.search(Lock(combination, fails_at), np.random.default_rng(seed), list(proposed))
+        return whole(planner.search(Lock(combination, fails_at), np.random.default_rng(seed), list(proposed)))
 
     def check(node):
         assert sorted(node.tried + node.untried) == [0, 1]
