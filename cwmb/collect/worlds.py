@@ -144,7 +144,7 @@ def _data(spec: EnvironmentSpec, rng: np.random.Generator) -> dict[Split, Transi
     if not enumerable:
         _check_policies(spec, simulator, rng)
     _check_original(spec, simulator, data)
-    _check_alterations(spec, data)
+    _check_alterations(spec, simulator, data)
     return {split: marked(spec, simulator, [transitions])[0] for split, transitions in data.items()}
 
 
@@ -379,8 +379,7 @@ def _check_policies(spec: EnvironmentSpec, simulator: Simulator, rng: np.random.
 def _check_original(spec: EnvironmentSpec, simulator: Simulator, data: Data) -> None:
     """The original's program gains nothing on what is trivial, and there is something to gain."""
     standard = rules(spec, protocol("standard").scoring)
-    test = data["test"].take(slice(SAMPLE)) if spec.stochastic else data["test"]  # of which each takes many draws
-    predict = partial(modal_predictions, spec=spec) if spec.stochastic else restored
+    test, predict = _tested(spec, data)
     floor = evaluate(test, persistence(test, data["train"], standard), standard).accuracy
     ceiling = evaluate(test, predict(simulator, test), standard).accuracy
     value = skill(_original_accuracy(spec, test, predict), floor, ceiling)
@@ -390,15 +389,25 @@ def _check_original(spec: EnvironmentSpec, simulator: Simulator, data: Data) -> 
         raise Rejected(f"the original's program has more than {ORIGINAL_SKILL} of skill")
 
 
-def _check_alterations(spec: EnvironmentSpec, data: Data) -> None:
+def _tested(spec: EnvironmentSpec, data: Data) -> tuple[Transitions, Callable[..., Any]]:
+    """What a draw is tested on, and what a simulator predicts there: where chance decides, what is likeliest."""
+    if not spec.stochastic:
+        return data["test"], restored
+    return data["test"].take(slice(SAMPLE)), partial(modal_predictions, spec=spec)  # each takes many draws
+
+
+def _check_alterations(spec: EnvironmentSpec, simulator: Simulator, data: Data) -> None:
     """Each alteration costs a program without it a share of the skill."""
     assert spec.world is not None
-    standard, test = rules(spec, protocol("standard").scoring), data["test"]
+    if not spec.world.alterations:
+        return
+    standard, (test, predict) = rules(spec, protocol("standard").scoring), _tested(spec, data)
     floor = evaluate(test, persistence(test, data["train"], standard), standard).accuracy
+    ceiling = evaluate(test, predict(simulator, test), standard).accuracy
     for name in spec.world.alterations:
         without = make(replace(spec, world=_without(spec.world, name)))
-        accuracy = evaluate(test, restored(without, test), standard).accuracy
-        value = skill(accuracy, floor, 1.0)
+        accuracy = evaluate(test, predict(without, test), standard).accuracy
+        value = skill(accuracy, floor, ceiling)
         if value is None or value > 1 - COST:
             raise Rejected(f"a program without the alteration {name} loses less than {COST} of skill")
 

@@ -165,8 +165,10 @@ class Altered:
         return self._elapsed, self._now.copy()
 
     def load(self, snapshot: Snapshot, rng: np.random.Generator | None = None) -> None:
-        """Return to a snapshot; rng does not matter."""
+        """Return to a snapshot; rng is for what is random from here on."""
         self._elapsed, self._now = snapshot[0], snapshot[1].copy()
+        if rng is not None:
+            self._simulator.load(self._simulator.snapshot(), rng)
 
     def returns(self, snapshot: Snapshot, actions: Floats) -> Floats:
         """Sums of rewards [K] of K open-loop plans [K, H, A] from the snapshot, each ended at termination.

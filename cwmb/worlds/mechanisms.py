@@ -195,3 +195,48 @@ def then_toll(observation: Any, action: Any, after: Any, reward: float, done: bo
               border: int, toll: float) -> Any:  # fmt: skip
     """Steps from the last columns cost more."""
     return after, reward - toll * (cell(observation, columns, parts)[1] >= border), done
+
+
+# ---------------------------------------------------------------------------- cards: points, dealer's card, usable ace
+
+
+def act_by_card(observation: Any, action: Any, *, border: int) -> Any:
+    """Against the dealer's higher cards the actions are exchanged."""
+    return observation, 1 - action if observation[1] >= border else action
+
+
+def act_by_parity(observation: Any, action: Any, *, where: int, odd: int) -> Any:
+    """Where a number is odd (or even) the actions are exchanged."""
+    return observation, 1 - action if observation[where] % 2 == odd else action
+
+
+def act_no_more(observation: Any, action: Any, *, hit: int, limit: int, margin: int) -> Any:
+    """Whoever is near the limit gets no more cards."""
+    return observation, 1 - hit if observation[0] >= limit - margin else action
+
+
+def move_burden(observation: Any, action: Any, *, hit: int, points: int) -> Any:
+    """Each further card counts more."""
+    own, card, ace = observation
+    return (own + points if action == hit else own, card, ace), action
+
+
+def then_low_pays(observation: Any, action: Any, after: Any, reward: float, done: bool, *, border: int,
+                  factor: float) -> Any:  # fmt: skip
+    """Against the dealer's lower cards every reward counts several times."""
+    return after, reward * (factor if observation[1] < border else 1), done
+
+
+def then_reversed(observation: Any, action: Any, after: Any, reward: float, done: bool, *, border: int) -> Any:
+    """Against the dealer's higher cards rewards are paid, and losses bring them."""
+    return after, reward * (-1 if observation[1] >= border else 1), done
+
+
+def then_card_pays(observation: Any, action: Any, after: Any, reward: float, done: bool, *, weight: float) -> Any:
+    """The dealer's card is paid."""
+    return after, reward + weight * observation[1], done
+
+
+def then_points_pay(observation: Any, action: Any, after: Any, reward: float, done: bool, *, weight: float) -> Any:
+    """The player's points are paid."""
+    return after, reward + weight * observation[0], done
