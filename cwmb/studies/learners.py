@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,6 @@ from cwmb.benchmark import trajectories
 from cwmb.benchmark.catalog import EnvironmentSpec
 from cwmb.benchmark.protocols import protocol
 from cwmb.benchmark.suites import Worlds
-from cwmb.errors import CwmbError
 from cwmb.judging.bounds import bounds
 from cwmb.judging.judge import Judge
 from cwmb.judging.naive import regression
@@ -43,7 +43,10 @@ EXTRA = "offline-rl"
 
 @dataclass(frozen=True)
 class Learned:
-    """Accuracies on the test set of a world; fit is None where no reference program learns. seconds: reference ones."""
+    """Accuracies on the test set of a world. seconds: reference ones.
+
+    fit is None where no reference program learns, networks where their library is not installed.
+    """
 
     suite: str
     environment: str
@@ -52,8 +55,8 @@ class Learned:
     original: float
     lookup: float | None
     linear: float | None
-    networks: float
-    networks_seconds: float
+    networks: float | None
+    networks_seconds: float | None
     fit: float | None
     fit_skill: float | None
     fit_seconds: float | None
@@ -62,11 +65,9 @@ class Learned:
 def measure(
     worlds: Worlds, names: Sequence[str], sandbox: Sandbox, progress: Callable[[str], None]
 ) -> Iterator[Learned]:
-    """Measure the worlds named.
-
-    Raises:
-        CwmbError: the library of the networks is not installed.
-    """
+    """Measure the worlds named; without networks where their library is not installed."""
+    if not installed():
+        progress(f"without networks: pip install 'cwmb[{EXTRA}]'")
     for name in names:
         spec = worlds.environment(name)
         if name in varying():
@@ -83,7 +84,7 @@ def _learned(worlds: Worlds, spec: EnvironmentSpec, sandbox: Sandbox) -> Learned
         return judge.score(program, test).evaluation.accuracy
 
     spaces, begun = (judge.observation_space, judge.action_space), time.process_time()
-    said = regression(test, train, spaces, judge.rules, networks)
+    said = regression(test, train, spaces, judge.rules, networks) if installed() else None
     seconds = time.process_time() - begun
     learner = reference.learner_of(spec)
     found = None if learner is None else accuracy(learner)
@@ -95,25 +96,24 @@ def _learned(worlds: Worlds, spec: EnvironmentSpec, sandbox: Sandbox) -> Learned
         original=accuracy(reference.program(spec.id)),
         lookup=known.lookup,
         linear=known.linear,
-        networks=evaluate(test, said, judge.rules).accuracy,
-        networks_seconds=round(seconds, 1),
+        networks=None if said is None else evaluate(test, said, judge.rules).accuracy,
+        networks_seconds=None if said is None else round(seconds, 1),
         fit=found,
         fit_skill=None if found is None else skill(found, known.floor, known.ceiling),
         fit_seconds=None if learner is None else round(judge.fitted(learner).seconds, 2),
     )
 
 
-def networks(inputs: Floats, outputs: Floats, other: Floats) -> Floats:
-    """The mean of a small ensemble of neural networks (a Regressor of cwmb.judging.naive).
+def installed() -> bool:
+    """Whether there is the library of the networks."""
+    return find_spec("sklearn") is not None
 
-    Raises:
-        CwmbError: the library is not installed.
-    """
-    try:
-        from sklearn.exceptions import ConvergenceWarning
-        from sklearn.neural_network import MLPRegressor
-    except ImportError:
-        raise CwmbError(f"networks need scikit-learn: pip install 'cwmb[{EXTRA}]'") from None
+
+def networks(inputs: Floats, outputs: Floats, other: Floats) -> Floats:
+    """The mean of a small ensemble of neural networks (a Regressor of cwmb.judging.naive)."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.neural_network import MLPRegressor
+
     said = []
     for member in range(MEMBERS):
         network = MLPRegressor(
@@ -127,12 +127,13 @@ def networks(inputs: Floats, outputs: Floats, other: Floats) -> Floats:
 
 
 def to_csv(measured: Sequence[Learned], known: pd.DataFrame | None = None) -> str:
-    """One line for each world; those known of other worlds stay."""
+    """One line for each world; what is known stays where nothing new was measured."""
     import pandas as pd
 
     frame = pd.DataFrame([asdict(one) for one in measured], columns=[f.name for f in fields(Learned)])
     if known is not None:
-        frame = pd.concat([known, frame]).drop_duplicates(["suite", "environment"], keep="last")
+        keys = ["suite", "environment"]
+        frame = pd.concat([known, frame.astype(known.dtypes)]).groupby(keys, as_index=False, sort=False).last()
     order = {name: i for i, name in enumerate(reference.environments())}
     frame = frame.sort_values(["suite", "environment"], key=lambda column: column.map(lambda x: order.get(x, x)))
     text: str = frame.round(6).to_csv(index=False, lineterminator="\n")

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from cwmb.benchmark.baselines import of_environment
-from cwmb.benchmark.catalog import EnvironmentSpec
+from cwmb.benchmark.catalog import EnvironmentSpec, environment
 from cwmb.benchmark.data import data_path
 from cwmb.benchmark.protocols import protocol
 from cwmb.benchmark.suites import shipped, suite, told
@@ -32,9 +32,11 @@ from cwmb.worlds.constants import constants, varying
 from cwmb.worlds.texts import UNKNOWN, description
 
 SUITES = ("varied", "hidden", "altered")
-SHIPPED = [(name, environment) for name in SUITES for environment in shipped(name).ids]
+SHIPPED = [(suite_name, name) for suite_name in SUITES for name in shipped(suite_name).ids]
 SMALL = ("CliffWalking-v0", "CartPole-v1", "Pendulum-v1")  # worlds that are drawn in seconds
 
+# Whose reference program takes milliseconds a step.
+SLOW, SLOW_ROWS = ("Walker2d-v4", "Ant-v4", "Humanoid-v4", "HumanoidStandup-v4"), 50
 # What their next step depends on is not all observed: an object's velocity, clipped velocities, where a body lagged.
 UNSEEN = ("Pusher-v4", "Hopper-v4", "Walker2d-v4", "Ant-v4", "Humanoid-v4")
 
@@ -79,7 +81,7 @@ def test_both_splits_visit_what_matters(suite_name: str, name: str, split: Split
         assert (data.rewards == value).sum() >= least
     if spec.reward_values is None:
         assert np.ptp(data.rewards) > 0
-    for constant, rows in effects(spec, data).items():
+    for constant, rows in effects(spec, data, enough=least).items():
         assert rows.sum() >= least, constant
 
 
@@ -100,14 +102,19 @@ def test_the_reference_with_the_world_s_constants_is_at_the_ceiling_and_the_orig
     suite_name: str, name: str, sandbox: Sandbox
 ) -> None:
     spec = spec_of(suite_name, name)
-    reaches_ceiling(sandbox, spec)
     judge, test = Judge.of(sandbox, protocol("standard"), spec), transitions(spec, "test")
     floor = evaluate(test, persistence(test, transitions(spec, "train"), judge.rules), judge.rules).accuracy
     stored = of_environment(spec, "quick").test
     assert stored is not None
     assert stored.floor == floor
     assert stored.data_sha256 == spec.dataset.test_sha256
-    original = evaluate(test, judge.predict(program(name), test), judge.rules).accuracy
+    if name in SLOW:
+        reaches_ceiling(sandbox, spec, test.take(slice(None, None, len(test) // SLOW_ROWS)))
+        said = restored(make(environment(name)), test)  # what the original's program says, too
+    else:
+        reaches_ceiling(sandbox, spec)
+        said = judge.predict(program(name), test)
+    original = evaluate(test, said, judge.rules).accuracy
     gained = skill(original, floor, stored.ceiling)
     assert gained is not None
     assert gained <= ORIGINAL_SKILL
