@@ -420,11 +420,27 @@ class Message:
 
 
 @dataclass(frozen=True)
+class Tool:
+    """Something that a model may call, where its provider offers calls; elsewhere it writes the same as text.
+
+    argument: the name of its one argument, a text (none if empty). A call is written as a fenced block of that text,
+    marked fence; where there is no argument, as the words.
+    """
+
+    name: str
+    description: str
+    argument: str = ""
+    fence: str = ""
+    words: str = ""
+
+
+@dataclass(frozen=True)
 class Prompt:
     """What a strategy asks a language model.
 
     kind: ``generate``, ``improve`` or ``fix``, or a strategy's own word; parent: index of the completion whose program
-    is shown or continued, None at the root; note: the decision that led here, for the search tree (plain JSON).
+    is shown or continued, None at the root; note: the decision that led here, for the search tree (plain JSON);
+    tools: what the model may call. The messages must tell how to write the same, as many providers don't offer calls.
     """
 
     kind: str
@@ -432,6 +448,7 @@ class Prompt:
     parent: int | None = None
     note: Mapping[str, Any] = field(default_factory=dict)
     prefix: str = ""  # lines of code that the program must start with (GIF-MCTS below the root)
+    tools: tuple[Tool, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -447,11 +464,15 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Request:
-    """One call of a language model, as a provider gets it."""
+    """One call of a language model, as a provider gets it.
+
+    tools: what the provider may offer the model to call; the reply's text then has each call in its written form.
+    """
 
     messages: tuple[Message, ...]
     sampling: Sampling
     seed: int
+    tools: tuple[Tool, ...] = ()
 
 
 @dataclass(frozen=True)

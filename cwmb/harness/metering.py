@@ -248,9 +248,8 @@ class MeteredModel:
         with self.meter.turn():
             self.meter.check_call()
             index = len(self.meter.asked)
-            request = Request(
-                prompt.messages, self.sampling, seed=number(self.seed, self.environment, Purpose.REQUEST, index)
-            )
+            seed = number(self.seed, self.environment, Purpose.REQUEST, index)
+            request = Request(prompt.messages, self.sampling, seed, prompt.tools)
             key, extra = request_hash(request), _extra(prompt, request)
             with self.meter.harness():
                 reply = self.ledger.entry("call", index, key, Reply, lambda: self._ask(request), extra)

@@ -43,7 +43,7 @@ TEXT = {
     "program": "SHA-256 of the judged program",
     "failure": "the kind of the failure to show: of the search, else of the score, else of planning",
     "commit": "git commit of cwmb",
-    "dropped": "sampling parameters that an endpoint refused",
+    "dropped": "parameters that an endpoint refused",
 }
 FLAGS = {
     "simulated": "no language model was asked",

@@ -359,7 +359,7 @@ def notes(configurations: Sequence[Configuration]) -> tuple[str, ...]:
     for limit in sorted({*limits} - {"calls"}):
         lines.append(f"{limits.count(limit)} of {len(states)} searches were ended by their limit of {limit}.")
     for dropped, model in dict.fromkeys((d, c.model) for c in configurations for d in _distinct(c["dropped"])):
-        lines.append(f"{model} refused sampling parameters, which were left out: {dropped}.")
+        lines.append(f"{model} refused parameters, which were left out: {dropped}.")
     lines += [
         f"{model}: in {number} of {of} calls {what}."
         for model in dict.fromkeys(c.model for c in configurations)

@@ -148,7 +148,7 @@ def test_versions_and_refused_parameters_are_noted(tmp_path):
     notes = "\n".join(main_table(configurations_of(run)).notes)
     assert "Measured with 2 versions of cwmb: 0123456789ab, ffffffffffff." in notes
     assert "changed since its commit" in notes
-    assert "openai:m refused sampling parameters, which were left out: top_k." in notes
+    assert "openai:m refused parameters, which were left out: top_k." in notes
 
 
 def test_a_changed_protocol_is_noted(tmp_path):

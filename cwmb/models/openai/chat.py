@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cwmb.models.openai import refusals, thoughts
+from cwmb.models.openai import calls, refusals, thoughts
 from cwmb.models.openai.usage import usage
 from cwmb.text import sound
 from cwmb.types import Reply, Request
@@ -27,6 +27,7 @@ def payload(request: Request) -> dict[str, Any]:
         "top_k": sampling.top_k,
         "max_tokens": sampling.max_new_tokens,
         "seed": request.seed,
+        "tools": calls.offered(request.tools) or None,
     }
     messages = [{"role": m.role, "content": _encodable(m.content)} for m in request.messages]
     return {"messages": messages} | {name: value for name, value in parameters.items() if value is not None}
@@ -35,8 +36,8 @@ def payload(request: Request) -> dict[str, Any]:
 def reply(data: Any, request: Request) -> Reply:
     """The reply in a chat completion. Its dollars are None: the format does not tell them.
 
-    Thoughts are no part of its text. Its finish reason is ``length`` where it was cut off, ``refused`` where the model
-    itself refused, and that of the endpoint otherwise.
+    Thoughts are no part of its text; calls of tools are, in their written form. Its finish reason is ``length`` where
+    it was cut off, ``refused`` where the model itself refused, and that of the endpoint otherwise.
 
     Raises:
         Malformed: there is no choice with a message in it.
@@ -48,7 +49,7 @@ def reply(data: Any, request: Request) -> Reply:
     reason = _reason(choice)
     message = choice.get("message")
     if not isinstance(message, Mapping):
-        if not refusals.stopped_by_a_filter(reason):
+        if not refusals.stopped_by_a_filter(reason) and not calls.garbled(reason):
             raise Malformed("no message in the answer")
         message = {}
     content = message.get("content")
@@ -57,6 +58,7 @@ def reply(data: Any, request: Request) -> Reply:
     beside = sound(thoughts.of(message))
     thought = beside if thought in beside else f"{beside}\n{thought}".strip("\n")
     refusal = sound(thoughts.flat(message.get("refusal")))
+    text = "\n\n".join(filter(None, (text, sound(calls.written(message, request.tools, reason)))))
     if not text and (refusal or refusals.stopped_by_a_filter(reason)):
         text, reason = refusal, reason if refusals.stopped_by_a_filter(reason) else refusals.REFUSED
     return Reply(

@@ -46,6 +46,8 @@ class Manners:
 
     def after(self, refusal: Refusal, body: dict[str, Any]) -> Manners | None:
         """What a refused request taught; None if it taught nothing."""
+        if "tools" in body and refusal.of_tools:
+            return replace(self, refused=self.refused | {"tools"})
         if name := refusal.refused_parameter(body):
             return replace(self, refused=self.refused | {name})
         if refusal.wants_a_stream and "stream" not in body:

@@ -31,8 +31,10 @@ _FILTERED = re.compile(
 )
 _OF_THE_ACCOUNT = re.compile(r"\b(account|organi[sz]ation|billing|api key|country|region|territory)\b", re.IGNORECASE)
 _STOPPED_BY_A_FILTER = re.compile(
-    r"filter|safety|prohibit|blocklist|recitation|spii|sensitive|moderation|guardrail|armor|^refus", re.IGNORECASE
+    r"(?<!function_call_)filter|safety|prohibit|blocklist|recitation|spii|sensitive|moderation|guardrail|armor|^refus",
+    re.IGNORECASE,
 )
+_TOOLS = re.compile(r"\btools?\b|\btool_(choice|use|call)|\bfunction[ _]call", re.IGNORECASE)
 _ADDRESS = re.compile(r"(unexpected|unknown|no such|invalid) (endpoint|url|path|route)|no route", re.IGNORECASE)
 
 
@@ -84,6 +86,11 @@ class Refusal:
         return self.status in (400, 403, 405, 406, 422, 501) and bool(
             re.search(r"\bstream", f"{self.param} {self.words}", re.IGNORECASE)
         )
+
+    @property
+    def of_tools(self) -> bool:
+        """Whether it is about calls of tools. Some say so as if something were missing, or had broken."""
+        return self.status in (400, 404, 422, 500, 501) and bool(_TOOLS.search(f"{self.codes} {self.words}"))
 
     def refused_parameter(self, sent: Mapping[str, Any]) -> str | None:
         """The optional parameter that it is about."""

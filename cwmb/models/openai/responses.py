@@ -16,6 +16,8 @@ def request(body: Mapping[str, Any]) -> dict[str, Any]:
     asked = {NAMES.get(name, name): value for name, value in body.items() if name not in UNKNOWN}
     if effort := asked.pop("reasoning_effort", None):
         asked["reasoning"] = {"effort": effort}
+    if tools := asked.pop("tools", None):  # each is flat there
+        asked["tools"] = [{"type": tool["type"], **tool["function"]} for tool in tools]
     return asked | {"store": False}
 
 
@@ -37,7 +39,9 @@ def completion(data: Any) -> Any:
     ]
     details = data.get("incomplete_details")
     reason = str(details.get("reason")) if isinstance(details, Mapping) else ""
-    message = {"role": "assistant", "content": text, "refusal": refusal, "reasoning_content": "\n".join(thoughts)}
+    message: dict[str, Any] = {"role": "assistant", "content": text, "refusal": refusal}
+    message["reasoning_content"] = "\n".join(thoughts)
+    message["tool_calls"] = [{"function": item} for item in items if item.get("type") == "function_call"]
     end = ENDS.get(reason, reason) or ("error" if data.get("status") in ("failed", "cancelled") else "stop")
     usage = data.get("usage")
     return {"model": data.get("model"), "choices": [{"message": message, "finish_reason": end}], "usage": usage}

@@ -9,9 +9,31 @@ from string import Template
 import numpy as np
 
 from cwmb.models.prompts.rendering import SHOWN_WHOLE, evidence, failure_text, number
-from cwmb.types import Analysis, Evaluation, Floats, Task
+from cwmb.types import Analysis, Evaluation, Floats, Task, Tool
 
 _FOLDER = Path(__file__).parent
+TOOLS = (
+    Tool(
+        "run_script",
+        "Look at the data: run a Python script, the same as a fenced block marked `analysis`. What it prints comes "
+        "back.",
+        argument="script",
+        fence="analysis",
+    ),
+    Tool(
+        "try_program",
+        "Try a whole program with the class Environment, the same as a fenced block marked `python`. Its score on all "
+        "transitions and one of its mistakes come back. One in each turn.",
+        argument="program",
+        fence="python",
+    ),
+    Tool(
+        "submit",
+        "End: the best program tried counts. The same as DONE in a line of its own. Call it alone, when you cannot "
+        "make the program better.",
+        words="DONE",
+    ),
+)
 
 
 def task(task: Task) -> str:
@@ -70,8 +92,9 @@ def judged(task: Task, evaluation: Evaluation) -> str:
     return "\n\n".join(parts)
 
 
-def reply(parts: Sequence[str]) -> str:
-    """What comes back for an answer."""
+def reply(parts: Sequence[str], failed: Sequence[str] = ()) -> str:
+    """What comes back for an answer. failed: why calls in it asked for nothing."""
+    parts = [*parts, *failed]
     if parts:
         return "\n\n".join(parts) + "\n"
     return (
