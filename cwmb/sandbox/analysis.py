@@ -114,4 +114,4 @@ def analyse(
             except Ended as ended:
                 return Analysis("", ended.failure)
 
-    return twice(converse)
+    return twice(converse, lambda failure: Analysis("", failure))

@@ -51,6 +51,7 @@ class CandidateModel:
         self._few, self._is_finite = observation_size <= _FEW, _finite(observation_size)
         self._discrete = discrete
         self._row = np.empty(observation_size)
+        self._form = self._row.dtype, self._row.shape
         self._root = self._last = np.zeros(observation_size)
         self.steps = self.failed_steps = 0
 
@@ -80,7 +81,10 @@ class CandidateModel:
             if type(returned) is not tuple or len(returned) != 3:
                 unpack(returned)
             observation, reward, done = returned
-            self._encode(observation, row)
+            if self._is_box and type(observation) is np.ndarray and (observation.dtype, observation.shape) == self._form:
+                row = observation
+            else:
+                self._encode(observation, row)
             self._last = row
             if type(reward) is not float:
                 reward = real(reward, "reward")

@@ -39,7 +39,7 @@ def run(pool: Pool, program: Program, inputs: Sequence[str], limits: ScriptLimit
             yield Ran("", Failure("timeout", f"not run, after {late} tests that took more than {limits.seconds:g} s"))
             continue
         seconds = min(limits.seconds, left)
-        ran = twice(partial(_once, pool, program, given, own, seconds, pace))
+        ran = twice(partial(_once, pool, program, given, own, seconds, pace), partial(Ran, ""))
         left -= ran.seconds
         late += ran.failure is not None and ran.failure.kind == "timeout"
         yield ran

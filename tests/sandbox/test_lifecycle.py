@@ -22,9 +22,10 @@ import pytest
 
 from cwmb.benchmark.protocols import Limits, PlannerSpec
 from cwmb.errors import CwmbError, InfrastructureError
-from cwmb.sandbox import Sandbox, canary, conversation, kernel
+from cwmb.sandbox import Sandbox, calibration, canary, conversation, kernel
 from cwmb.sandbox.conversation import Conversation, Ended, setup
 from cwmb.sandbox.process import Process, ZygoteDied
+from cwmb.sandbox.running import ScriptLimits
 from cwmb.types import OK, Failure, Program
 
 from .worlds import HONEST, QUICK, bounded, box, discrete, transitions
@@ -232,6 +233,45 @@ def test_a_child_that_is_killed_for_want_of_memory_is_not_killed_from_outside(
     with pytest.raises(ZygoteDied, match="killed from outside"):
         failure_of_a_killed_child()
     assert failure_of_a_killed_child().kind == "memory"
+
+
+@contextlib.contextmanager
+def killing(zygote: int) -> Iterator[None]:
+    """While whatever a zygote forks is killed."""
+    over = threading.Event()
+
+    def kill() -> None:
+        while not over.wait(0.001):
+            for pid in descendants(zygote):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+@pytest.mark.parametrize("what", ["analyse", "run", "predict"])
+def test_who_is_killed_again_and_again_has_crashed_and_the_harness_has_not(
+    own: tuple[Sandbox, int], what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox, zygote = own
+    monkeypatch.setattr(calibration, "_measured", (1.0, time.monotonic()))  # not while children are killed
+    with killing(zygote):
+        if what == "analyse":
+            failure = sandbox.analyse(BUSY, None, box(4), discrete(2), DATA, QUICK, 0).failure
+        elif what == "run":
+            (ran,) = sandbox.run(Program(BUSY), [""], ScriptLimits())
+            failure = ran.failure
+        else:
+            failure = sandbox.predict(Program(BUSY), box(4), discrete(2), DATA, QUICK, 0).failure
+    assert failure is not None
+    assert (failure.kind, failure.message) == ("crash", "the process was killed from outside, three times in a row")
+    healthy(sandbox)
 
 
 def test_a_closed_sandbox_says_so_and_leaves_nothing(own: tuple[Sandbox, int]) -> None:
