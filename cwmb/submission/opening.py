@@ -189,6 +189,8 @@ def _check_members(file: BinaryIO, archive: zipfile.ZipFile, members: list[zipfi
         if member.header_offset != position or len(local) < _LOCAL:
             _refuse(f"{name} overlaps another file, or bytes stand before it that belong to none")
         named, extra = struct.unpack("<2H", local[26:])
+        if extra:
+            _refuse(f"{name} is not stored as 'cwmb submit' stores it (extra fields before its contents)")
         position += _LOCAL + named + extra + member.compress_size
     if position != archive.start_dir:
         _refuse("holds bytes that belong to no file")

@@ -122,6 +122,23 @@ def seeded(count: int) -> Forge:
     return manifest(lambda m: m["runs"][0].update(seeds=count))
 
 
+def sixty_four_bit(files: Files) -> bytes:
+    """An archive that says of its sizes that they stand elsewhere, which other readers would look up."""
+    buffer = BytesIO(archived(files))
+    with (
+        zipfile.ZipFile(buffer, "a", zipfile.ZIP_DEFLATED) as archive,
+        archive.open(PROGRAM[:-3] + "9.py", "w", force_zip64=True) as file,
+    ):
+        file.write(b"x = 1\n")
+    return buffer.getvalue()
+
+
+def of_other_cell(files: Files) -> None:
+    """Each cell with the other one's ledger."""
+    other = LEDGER.replace("CliffWalking-v0", "CartPole-v1")
+    files[LEDGER], files[other] = files[other], files[LEDGER]
+
+
 def long_name(files: Files) -> bytes:
     return member(f"{CELL}/programs/" + "0" * 300 + ".py")(files)
 
@@ -151,6 +168,7 @@ HOSTILE: dict[str, tuple[Forge, str]] = {
     "encrypted": (encrypted, "is encrypted"),
     "stored otherwise": (member(f"{CELL}/programs/0009.py", compress_type=zipfile.ZIP_STORED), "is not stored as"),
     "a comment of a file": (member(f"{CELL}/programs/0009.py", comment=b"boo"), "is not stored as"),
+    "sizes of 64 bits": (sixty_four_bit, "is not stored as"),
     # names and kinds
     "to the parent": (member("../../etc/passwd"), "'../../etc/passwd': a step to another folder"),
     "hidden step": (member("runs/0/cells/../../../x.py"), "a step to another folder"),
@@ -246,6 +264,21 @@ HOSTILE: dict[str, tuple[Forge, str]] = {
         "NaN is no number",
     ),
     "infinity in a record": (forged(exchanged(RECORDS, b": 1.0", b": 1e999")), "1e999 is no number"),
+    "a key twice in a record": (
+        forged(lambda f: put(RECORDS, f[RECORDS].replace(b'"seed":', b'"seed": 7, "seed":', 1))(f)),
+        "a key stands there twice",
+    ),
+    "a number of 5000 digits": (
+        forged(lambda f: put(RECORDS, f[RECORDS].replace(b'"seed":', b'"n": ' + b"9" * 5000 + b', "seed":', 1))(f)),
+        "is no JSON",
+    ),
+    "records with a byte order mark": (forged(lambda f: put(RECORDS, b"\xef\xbb\xbf" + f[RECORDS])(f)), "is no JSON"),
+    "records that are no objects": (forged(added(RECORDS, b"[1]\n")), "is no JSON object"),
+    "a record of a cell of no seed": (forged(record(lambda r: r.update(seed=-1))), "is no record"),
+    "fewer tries than the protocol's": (
+        forged(record(lambda r: r["provenance"]["sampling"].update(temperature=0.0))),
+        "sampling is",
+    ),
     "a record twice": (forged(lambda f: put(RECORDS, f[RECORDS].splitlines(True)[0] * 2)(f)), "a cell twice"),
     "records cut off": (forged(cut(RECORDS, 1)), "is cut off"),
     "other test data": (
@@ -292,6 +325,11 @@ HOSTILE: dict[str, tuple[Forge, str]] = {
     ),
     "another question's hash": (forged(ledger(lambda e: e[0].update(key="0" * 64))), "of its hash '000000000000'"),
     "another question's seed": (forged(ledger(lambda e: e[0]["request"].update(seed=1))), "not that of call 0"),
+    "another cell's ledger": (forged(of_other_cell), "not that of call 0"),
+    "an episode after the last": (
+        forged(ledger(lambda e: e.append({**[x for x in e if x["type"] == "episode"][-1], "index": 2}))),
+        "3 episodes, its record 2",
+    ),
     "a ledger nested": (forged(deep), "nested more than 64 levels"),
     "a ledger that is no text": (forged(put(LEDGER, b"\xff\n")), "no UTF-8 text"),
     # what must not be published

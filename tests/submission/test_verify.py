@@ -110,6 +110,14 @@ FORGED: dict[str, tuple[Change, str]] = {
     "floor": (on_cell(lambda r: r["test"].update(floor=0.1)), "test"),
     "ceiling": (on_cell(lambda r: r["test"].update(ceiling=0.7)), "test"),
     "number of transitions": (on_cell(lambda r: r["test"].update(n=10)), "test"),
+    "precision": (on_cell(lambda r: r["test"].update(precision=0.123)), "test"),
+    "a budget's result that was not": (
+        on_cell(
+            lambda r: r.update(anytime=[{"calls": 1, "program": r["program"], "train_accuracy": 1.0, "test": None}])
+        ),
+        "anytime",
+    ),
+    "actions of no plan": (on_cell(lambda r: r["planning"].update(random_actions=7)), "planning"),
     "unseen pairs": (on_cell(lambda r: r["test"].update(unseen_accuracy=0.3)), "test"),
     "horizon": (on_cell(lambda r: r["test"]["horizon"].update(steps=[1e6, 1e6, 1e6])), "test"),
     "a hidden failure": (
