@@ -602,7 +602,7 @@ def schema(kind: str) -> None:
 @app.within("The benchmark itself")
 @app.group()
 def export() -> None:
-    """Write data and results in the formats of others: hf, eee."""
+    """Write data and results in the formats of others: hf, minari, eee."""
 
 
 @export.command(name="hf")
@@ -614,6 +614,18 @@ def export_hf(folder: Path, runs: tuple[Path, ...], owner: str) -> None:
     from cwmb.export.hugging_face import export as write
 
     write(folder, runs, owner)
+
+
+@export.command(name="minari")
+@click.argument("folder", metavar="DIR", type=FILE)
+@suite_name
+@click.option("--contact", default="unknown", show_default=True, help="An address of whoever publishes the data.")
+@click.option("--code", default="unknown", show_default=True, help="A link to the version of the code they came with.")
+def export_minari(folder: Path, suite: str, contact: str, code: str) -> None:
+    """Write the data sets of a suite into a Minari folder DIR, as plain Minari reads them."""
+    from cwmb.export.minari import export as write
+
+    write(folder, suite, contact, code)
 
 
 @export.command(name="eee")

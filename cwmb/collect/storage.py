@@ -6,7 +6,7 @@ import copy
 import os
 import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,26 +25,46 @@ COMPRESS_ABOVE = 1024  # bytes; below, a compressed block would be larger than i
 
 def write(root: Path, name: str, spec: EnvironmentSpec, simulator: Simulator, recordings: list[Recording]) -> Path:
     """Write a Minari data set below the Minari folder ``root``; returns the data set's own folder."""
+    return create(root, name, spec, (simulator.observation_space, simulator.action_space), recordings)
+
+
+def create(
+    root: Path,
+    name: str,
+    spec: EnvironmentSpec,
+    spaces: tuple[Space, Space],
+    recordings: list[Recording],
+    *,
+    recoverable: bool = True,
+    about: Mapping[str, Any] | None = None,
+) -> Path:
+    """Write a Minari data set, as ``write`` does.
+
+    spaces: of observations and actions; recoverable: whether Gymnasium's environment is to be named, which Minari then
+    gives back as the one that was recorded; about: further metadata.
+    """
     import gymnasium
     import minari
     import mujoco
     from minari.data_collector import EpisodeBuffer
 
+    observation_space, action_space = spaces
     environment: Any = gymnasium.Env()  # what Minari asks of one: spaces and a specification
-    environment.spec = copy.deepcopy(gymnasium.spec(spec.gymnasium_id))
-    environment.spec.kwargs.update(spec.kwargs)
-    environment.observation_space = gymnasium_space(simulator.observation_space)
-    environment.action_space = gymnasium_space(simulator.action_space)
+    environment.observation_space = gymnasium_space(observation_space)
+    environment.action_space = gymnasium_space(action_space)
+    if recoverable:
+        environment.spec = copy.deepcopy(gymnasium.spec(spec.gymnasium_id))
+        environment.spec.kwargs.update(spec.kwargs)
     buffers = [
         EpisodeBuffer(
             id=index,
             seed=recording.seed,
-            observations=_stored(_chain(recording.transitions), simulator.observation_space),
-            actions=_stored(recording.transitions.actions, simulator.action_space),
+            observations=_stored(_chain(recording.transitions), observation_space),
+            actions=_stored(recording.transitions.actions, action_space),
             rewards=recording.transitions.rewards,
             terminations=recording.transitions.terminated,
             truncations=recording.transitions.truncated,
-            infos=_infos(recording, simulator.observation_space),
+            infos=_infos(recording, observation_space),
         )
         for index, recording in enumerate(recordings)
     ]
@@ -68,7 +88,7 @@ def write(root: Path, name: str, spec: EnvironmentSpec, simulator: Simulator, re
         dataset.storage.update_episode_metadata([{**r.provenance, **versions} for r in recordings])
         folder = Path(dataset.storage.data_path).parent
         _pack(folder / "data" / "main_data.hdf5")
-        dataset.storage.update_metadata({"dataset_size": dataset.storage.get_size()})
+        dataset.storage.update_metadata({**(about or {}), "dataset_size": dataset.storage.get_size()})
     return folder
 
 
