@@ -296,7 +296,7 @@ def _raw_returns(ours: Sequence[Configuration]) -> Table:
     if ours:
         columns += [Column(f"cwmb_{key}", f"{key}, cwmb", digits=1) for key in ("random", "oracle")]
     columns += [Column(f"cwmb_{i}_return", _heading(c), digits=1) for i, c in enumerate(planned)]
-    learned = _learned(ours[0].protocol if ours else "standard")
+    learned = _learned(ours[0].protocol if ours else "paper")
     columns += [Column(f"cwmb_{a}_{n}", f"{a}, {n:,} updates, cwmb", digits=1) for a, n in learned]
     rows = []
     for row in published_rows("12"):
