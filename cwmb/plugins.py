@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -35,13 +39,38 @@ def find(group: str, what: str, name: str) -> EntryPoint:
     raise unknown(what, name, names(group))
 
 
+# Imports a module and says so; whether it raises is for those to tell who import it after that.
+_TRY = """
+import json, os, sys
+sys.path[:] = json.loads(sys.argv[1])
+try:
+    __import__(sys.argv[2])
+except BaseException:
+    pass
+os.write(1, b"imported")
+os._exit(0)
+"""
+
+
+@cache
+def try_elsewhere(module: str) -> None:
+    """Import a module that is not ours in a process of its own. Raises ImportError: that ends the process."""
+    if module in sys.modules or module.partition(".")[0] == "cwmb":
+        return
+    command = [sys.executable, "-c", _TRY, json.dumps(sys.path), module]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    if not done.stdout.endswith(b"imported"):
+        raise ImportError(f"it ends the process, with status {done.returncode}")
+
+
 def load(point: EntryPoint, what: str) -> Any:
     """What an entry point names.
 
     Raises:
-        CwmbError: importing it raises, or tries to end this process.
+        CwmbError: importing it raises, or ends a process.
     """
     try:
+        try_elsewhere(point.module)
         return point.load()
     except (Exception, SystemExit) as error:
         why = f"{type(error).__name__}: {error}"

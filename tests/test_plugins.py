@@ -42,6 +42,7 @@ def run(environment: dict[str, str], folder: Path, *arguments: object) -> subpro
     return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder)
 
 
+LEAVES = "import os\nos._exit(0)\n"
 EXIT = "import sys\nsys.exit(7)\n"
 ENDS_LATER = "import sys\nclass Broken:\n    def __init__(self, *_, **__): sys.exit(7)\n"
 PLAN = ("CartPole-v1", ROOT / "cwmb" / "reference" / "CartPole-v1.py", "--episodes", 1)
@@ -65,7 +66,7 @@ with Sandbox(workers=1) as sandbox:
 """
 
 
-@pytest.mark.parametrize("source", [EXIT, "raise BaseException('no')\n", ENDS_LATER])
+@pytest.mark.parametrize("source", [EXIT, LEAVES, "raise BaseException('no')\n", ENDS_LATER])
 def test_a_planner_that_ends_processes_leaves_the_others_alone(tmp_path: Path, source: str) -> None:
     done = run(with_plugin(tmp_path, "cwmb.planners", source), tmp_path, "-m", "cwmb", "plan", *PLAN, "--json")
     assert done.returncode == 0, done.stderr
@@ -76,6 +77,7 @@ def test_a_planner_that_ends_processes_leaves_the_others_alone(tmp_path: Path, s
     ("source", "says"),
     [
         (EXIT, "planner 'broken' (cwmb_broken_plugin:Broken) cannot be imported (SystemExit: 7)"),
+        (LEAVES, "cannot be imported (ImportError: it ends the process, with status 0)"),
         (ENDS_LATER, "SystemExit"),
     ],
 )
@@ -89,6 +91,12 @@ def test_a_planner_that_ends_processes_is_named_when_it_is_asked_for(tmp_path: P
     ("group", "source", "says"),
     [
         ("cwmb.models", EXIT, "provider 'broken' (cwmb_broken_plugin:Broken) cannot be imported (SystemExit: 7)"),
+        (
+            "cwmb.models",
+            LEAVES,
+            "provider 'broken' (cwmb_broken_plugin:Broken) cannot be imported (ImportError: it ends",
+        ),
+        ("cwmb.strategies", LEAVES, "cannot be imported (ImportError: it ends the process, with status 0)"),
         ("cwmb.models", ENDS_LATER, "provider 'broken' cannot be made for 'x' (SystemExit: 7)"),
         ("cwmb.strategies", EXIT, "strategy 'broken' (cwmb_broken_plugin:Broken) cannot be imported (SystemExit: 7)"),
     ],

@@ -10,6 +10,7 @@ from math import inf
 import numpy as np
 
 from cwmb.benchmark.protocols import Limits, PlannerSpec
+from cwmb.plugins import try_elsewhere
 from cwmb.sandbox import wire
 from cwmb.sandbox.conversation import Conversation, Ended
 from cwmb.sandbox.pool import twice
@@ -143,6 +144,7 @@ def most_steps(reference: str, planner: PlannerSpec, space: Space) -> float:
     """Steps that a plan takes in the model at most, as the planner ``module:Class`` says itself; else infinity."""
     module, _, attribute = reference.partition(":")
     try:
+        try_elsewhere(module)
         made = getattr(importlib.import_module(module), attribute)(
             np.array(space.low), np.array(space.high), space.dtype, **planner.parameters
         )

@@ -138,6 +138,7 @@ def load_everything(planner_names: dict[str, str]) -> tuple[Randomness, dict[str
     for name, reference in planner_names.items():
         module, _, attribute = reference.partition(":")
         try:
+            _try_in_a_copy(module)
             planners[name] = getattr(importlib.import_module(module), attribute)
         except BaseException as error:  # a plugin may even try to end this process
             why = f"{type(error).__name__}: {error}"
@@ -147,6 +148,20 @@ def load_everything(planner_names: dict[str, str]) -> tuple[Randomness, dict[str
     imports.forget_files()
     randomness.begin(0, b"-1")
     return randomness, planners
+
+
+def _try_in_a_copy(module: str) -> None:
+    """Import a module that is not ours in a copy of this process. Raises ImportError: that ends the process."""
+    if module.partition(".")[0] == "cwmb":
+        return
+    pid = os.fork()
+    if pid == 0:
+        with contextlib.suppress(BaseException):  # the next import says what is wrong
+            importlib.import_module(module)
+        os.kill(os.getpid(), signal.SIGKILL)  # no import ends a process like that
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    if code != -signal.SIGKILL:
+        raise ImportError(f"it ends the process, with status {code}")
 
 
 def _is_open(fd: int) -> bool:
