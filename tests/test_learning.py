@@ -111,6 +111,14 @@ def test_it_is_the_reference_program_and_knows_no_more_than_the_description(name
     assert methods(learner.source) == methods(program(name).source)
 
 
+def test_there_is_none_where_mechanisms_are_unknown() -> None:
+    spec = shipped("altered").environment("CartPole-v1")
+    assert spec.fit
+    assert learner_of(spec) is None
+    assert spec.world is not None
+    assert learner_of(replace(spec, world=replace(spec.world, alterations={}))) is not None
+
+
 def test_there_is_none_where_programs_may_not_learn() -> None:
     assert learner_of(shipped("varied").environment("CartPole-v1")) is None
     assert learner_of(shipped("cwmb18").environment("CartPole-v1")) is None

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from zlib import crc32
 
@@ -55,6 +56,7 @@ LOOK = 10  # one in so many transitions is looked at first
 MOVE = 0.25  # of a constant's range, by which it is moved to see its effect
 NOWHERE = [-1, -1]  # a cell outside of a grid
 ATTEMPTS = 100
+FRESH_ATTEMPTS = 5
 PINNED = ("gymnasium", "mujoco")  # what decides the dynamics
 SAMPLE = 150
 ORIGINAL_SKILL = 0.1  # that the original's program has at most
@@ -103,8 +105,12 @@ class Rejected(Exception):
     """A draw that breaks a rule, which the message names."""
 
 
-def draw(name: str, suite: Suite, seed: int) -> tuple[EnvironmentSpec, dict[Split, Transitions], int]:
+def draw(
+    name: str, suite: Suite, seed: int, kept: Values = MappingProxyType({})
+) -> tuple[EnvironmentSpec, dict[Split, Transitions], int]:
     """The world of an environment in a suite with a seed, its data, and how many draws were rejected before it.
+
+    kept: constants that are not drawn.
 
     Raises:
         CwmbError: all draws were rejected, or nothing varies in this environment.
@@ -112,7 +118,7 @@ def draw(name: str, suite: Suite, seed: int) -> tuple[EnvironmentSpec, dict[Spli
     original, reasons = environment(name), dict[str, int]()
     for attempt in range(ATTEMPTS):
         rng = np.random.default_rng([seed, crc32(suite.name.encode()), crc32(name.encode()), attempt])
-        values = drawn(name, rng)
+        values = drawn(name, rng, kept)
         changed = drawn_alterations(name, suite.alterations, rng) if suite.alterations[1] else {}
         spec = replace(original, world=World(suite.name, seed, values, changed))
         spec = replace(spec, reward_values=_reward_values(spec))
@@ -122,6 +128,25 @@ def draw(name: str, suite: Suite, seed: int) -> tuple[EnvironmentSpec, dict[Spli
             reasons[str(reason)] = reasons.get(str(reason), 0) + 1
     often = max(reasons, key=lambda reason: reasons[reason])
     raise CwmbError(f"{name} in suite {suite.name}: {ATTEMPTS} draws of seed {seed} were rejected; most often: {often}")
+
+
+def fresh(spec: EnvironmentSpec, seed: int) -> Transitions:
+    """A test set of a drawn world that nobody has seen, chosen as the shipped one was (in memory).
+
+    All valid pairs of a small enumerable world are the same every time.
+
+    Raises:
+        CwmbError: what is to be visited was not, time after time.
+    """
+    simulator, choose = make(spec), _pairs if _is_enumerable(spec) else _episodes
+    for attempt in range(FRESH_ATTEMPTS):
+        rng = np.random.default_rng([seed, crc32(b"fresh"), crc32(spec.id.encode()), attempt])
+        try:
+            *_, test = choose(spec, simulator, rng)
+            return marked(spec, simulator, [test])[0]
+        except Rejected as error:
+            reason = error
+    raise CwmbError(f"{spec.id}: no fresh test set could be chosen in {FRESH_ATTEMPTS} attempts: {reason}")
 
 
 def _reward_values(spec: EnvironmentSpec) -> list[float] | None:
@@ -426,8 +451,10 @@ def _original_accuracy(spec: EnvironmentSpec, test: Transitions, predict: Callab
 # ------------------------------------------------------------------------------------------------------ writing
 
 
-def write_world(name: str, suite: Suite, seed: int, folder: Path) -> bool:
+def write_world(name: str, suite: Suite, seed: int, folder: Path, kept: Values = MappingProxyType({})) -> bool:
     """Draw a world and write it below the folder, whole or not at all; False where it is there already.
+
+    kept: constants that are not drawn (nothing of a manual).
 
     Raises:
         CwmbError: it cannot be drawn, or the folder holds something else of that name.
@@ -438,7 +465,7 @@ def write_world(name: str, suite: Suite, seed: int, folder: Path) -> bool:
         drawn_worlds(folder).environment(name)  # raises where it is no world
         return False
     of_manual = suite.family == RTFM
-    spec, data, attempt = (manuals.draw if of_manual else draw)(name, suite, seed)
+    spec, data, attempt = manuals.draw(name, suite, seed) if of_manual else draw(name, suite, seed, kept)
     simulator = make(spec)
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".drawing-", dir=folder) as staging:

@@ -34,9 +34,12 @@ def _own(environment: str) -> Path:
 def learner(spec: EnvironmentSpec, original: Program) -> Program | None:
     """The reference program that learns what a world's description leaves open; None where there is none.
 
+    There is none where mechanisms differ: a description does not tell which, so that a program that knew them would
+    know more than it, and one that did not would fit the constants of another world.
+
     original: the environment's reference program. Of a world it is told what the description tells, no more.
     """
-    if spec.world is None or not spec.fit or spec.id not in learning():
+    if spec.world is None or spec.world.alterations or not spec.fit or spec.id not in learning():
         return None
     varying = constants(spec.id)
     told = {c.program: spec.world.constants[c.name] for c in varying if not c.hidden}

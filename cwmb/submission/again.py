@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from cwmb import plugins
-from cwmb.benchmark.catalog import EnvironmentSpec, environment
+from cwmb.benchmark.catalog import EnvironmentSpec
+from cwmb.benchmark.suites import shipped
 from cwmb.conversion import convert
 from cwmb.errors import CwmbError, InfrastructureError
 from cwmb.harness.cell import CellRun
@@ -161,10 +162,11 @@ def run_again(
         provider=NoModel(record.model),
         sandbox=bench.sandbox,
         cores=bench.cores,
+        worlds=shipped(chosen.suite),
     )
     cell_run = CellRun(
         setup=setup,
-        spec=planning(environment(record.environment), run.protocol.name, episodes),
+        spec=planning(run.environment(record.environment), run.protocol.name, episodes),
         seed=record.seed,
         folder=folder,
         stopping=bench.stopping,

@@ -150,6 +150,12 @@ def fresh(public: tuple[float, float], new: tuple[float, float], floor: float, n
     return Figure("fresh", "consistent" if gap <= allowed else "different", public[0], new[0], note)
 
 
+def elsewhere(accuracy: float, error: float, floor: float, n: int) -> Figure:
+    """What a program that learns reaches in a world drawn for the verification; no claim is compared with it."""
+    note = f"learned anew in a world drawn now: {accuracy:.4f} ± {error:.4f} of {n} transitions, floor {floor:.4f}"
+    return Figure("another world", "not checkable", None, accuracy, note)
+
+
 def _differences(recorded: Any, recomputed: Any) -> Iterator[tuple[str, Any, Any]]:
     """The leaves in which two values differ: path, first, second."""
     return _walk("", _plain(recorded), _plain(recomputed))

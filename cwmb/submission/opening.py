@@ -22,9 +22,9 @@ from typing import Any, BinaryIO, NoReturn
 
 import msgspec
 
-from cwmb.benchmark.catalog import environment
+from cwmb.benchmark.catalog import EnvironmentSpec
 from cwmb.benchmark.protocols import BenchmarkProtocol, protocol
-from cwmb.benchmark.suites import ORIGINAL
+from cwmb.benchmark.suites import SHIPPED_SEED, shipped, suite_names
 from cwmb.conversion import convert
 from cwmb.errors import CwmbError, LedgerError
 from cwmb.harness.episodes import Episode
@@ -78,6 +78,10 @@ class BundleRun:
     entry: RunEntry
     protocol: BenchmarkProtocol
     records: list[Record]
+
+    def environment(self, name: str) -> EnvironmentSpec:
+        """One of the environments of its suite. Raises CwmbError: there is none of that name."""
+        return shipped(self.entry.configuration.suite).environment(name)
 
     def cell_folder(self, cell: Cell) -> Path:
         """Where its ledger and programs are."""
@@ -329,8 +333,10 @@ def _check_lines(name: str, data: bytes) -> None:
 def _run(root: Path, number: int, entry: RunEntry) -> BundleRun:
     """Read a run and check that its records are those of its configuration and of this version's data."""
     where, chosen = f"run {number}", entry.configuration
-    if chosen.suite != ORIGINAL:
-        _refuse(f"{where} is on suite {_shown(chosen.suite)}: the leaderboard is of {ORIGINAL} alone")
+    if chosen.suite not in suite_names():
+        _refuse(f"{where} is on suite {_shown(chosen.suite)}, which this version has not")
+    if chosen.world_seed not in (None, SHIPPED_SEED):
+        _refuse(f"{where} is on worlds of seed {chosen.world_seed}: only those that come with cwmb can be verified")
     rules = protocol(chosen.protocol)
     if chosen.protocol_sha256 != rules.checksum:
         raise OtherVersion(
@@ -338,7 +344,7 @@ def _run(root: Path, number: int, entry: RunEntry) -> BundleRun:
             f"{rules.checksum[:12]}…: verify it with the version that made it"
         )
     for name in entry.environments:
-        environment(name)
+        shipped(chosen.suite).environment(name)
     file = f"runs/{number}/records.jsonl"
     if not (root / file).is_file():
         _refuse(f"holds no {file}")
@@ -364,7 +370,7 @@ def _run(root: Path, number: int, entry: RunEntry) -> BundleRun:
 
 def _check_record(where: str, run: BundleRun, record: Record) -> None:
     """Refuse a record that is not of its run, or was measured on other data than this version has."""
-    chosen, spec = run.entry.configuration, environment(record.environment)
+    chosen, spec = run.entry.configuration, run.environment(record.environment)
     said = {
         "strategy": (record.strategy, chosen.strategy),
         "options": (record.options, chosen.options),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cwmb.benchmark.catalog import environment_ids
+from cwmb.benchmark.suites import ORIGINAL
 from cwmb.submission.opening import Bundle
 
 
@@ -12,9 +13,10 @@ def obstacles(bundle: Bundle) -> list[str]:
     for number, run in enumerate(bundle.runs):
         rules, chosen, records = run.protocol, run.entry.configuration, run.records
         reasons = {
+            f"it is on suite {chosen.suite}, and the board is of {ORIGINAL} alone": chosen.suite != ORIGINAL,
             f"protocol {rules.name} is never ranked": not rules.leaderboard,
             f"budget, seeds or length of answers are not those of {rules.name}": any(r.custom for r in records),
-            "environments of the suite are missing": set(run.entry.environments) != set(environment_ids()),
+            f"environments of {ORIGINAL} are missing": set(run.entry.environments) != set(environment_ids()),
             "no language model was asked": any(r.simulated for r in records) or not any(r.usage.calls for r in records),
             "programs ran without a sandbox": any(r.provenance.sandbox in ([], ["none"]) for r in records),
             "the strategy raised in some cells": any(r.state == "failed" for r in records),

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 from pathlib import Path
 from random import Random
@@ -16,8 +16,8 @@ from threading import Event
 from typing import Any
 
 from cwmb.benchmark import trajectories
-from cwmb.benchmark.catalog import environment
-from cwmb.benchmark.suites import told_sha256
+from cwmb.benchmark.catalog import EnvironmentSpec
+from cwmb.benchmark.suites import ORIGINAL, drawn, suite, told_sha256
 from cwmb.conversion import convert
 from cwmb.errors import CwmbError, InfrastructureError
 from cwmb.harness import provenance
@@ -37,22 +37,51 @@ from cwmb.submission import figures
 from cwmb.submission.again import Again, Bench, Recorded, built_in, programs_of, prompt_of, run_again
 from cwmb.submission.figures import VERDICTS, Figure, Verdict, worst
 from cwmb.submission.opening import Bundle, BundleRun
-from cwmb.types import Evaluation, Program, Prompt, Request, Transitions
+from cwmb.types import Evaluation, FittedProgram, Program, Prompt, Request, Transitions
 
 Entries = list[dict[str, Any]]
-Draw = Callable[[str, int], Transitions]
+Draw = Callable[[EnvironmentSpec, int], Transitions]
 
 
-def fresh_test_set(name: str, seed: int) -> Transitions:
+def fresh_test_set(spec: EnvironmentSpec, seed: int) -> Transitions:
     """Of an environment of suite ``cwmb18``: the public test set's recipe with seeds that nobody knew."""
     from cwmb.collect import fresh
 
-    return fresh(environment(name), seed)
+    return fresh(spec, seed)
 
 
-# What a program of a suite is scored on besides the public test set, from the verification's seed. Suites whose
-# worlds are drawn will draw worlds here.
-FRESH: Mapping[str, Draw] = {"cwmb18": fresh_test_set}
+def fresh_test_set_of_world(spec: EnvironmentSpec, seed: int) -> Transitions:
+    """Of a drawn world: its test set chosen anew, by the rules of the drawing, from steps that nobody knew."""
+    from cwmb.collect.worlds import fresh
+
+    return fresh(spec, seed)
+
+
+def fresh_world(spec: EnvironmentSpec, seed: int, folder: Path) -> EnvironmentSpec:
+    """Another world of the same environment and suite, in a folder: what the description tells of constants stays."""
+    from cwmb.collect.worlds import write_world
+    from cwmb.worlds.constants import constants
+
+    assert spec.world is not None
+    told = {c.name: spec.world.constants[c.name] for c in constants(spec.id) if not c.hidden}
+    write_world(spec.id, suite(spec.world.suite), seed, folder, told)
+    return drawn(folder).environment(spec.id)
+
+
+# What a program of a suite is scored on besides the public test set, from the verification's seed.
+FRESH: Mapping[str, Draw] = {
+    ORIGINAL: fresh_test_set,
+    **dict.fromkeys(("varied", "hidden", "altered"), fresh_test_set_of_world),
+}
+Key = tuple[str, str]  # suite, environment
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """What is drawn for a verification, by suite and environment: test sets, and worlds for programs that learn."""
+
+    sets: Mapping[Key, Future[Transitions]] = field(default_factory=dict)
+    worlds: Mapping[Key, Future[EnvironmentSpec]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -119,12 +148,12 @@ def verify(
     with (
         Sandbox() as sandbox,
         tempfile.TemporaryDirectory(prefix="cwmb-verify-") as folder,
-        _fresh_sets(sorted({r.environment for _, r in chosen if r.program}) if fresh else [], seed) as sets,
+        _fresh(*_environments(bundle, chosen if fresh else []), seed, Path(folder) / "worlds") as drawn_now,
     ):
         bench = Bench(sandbox, Cores(cores()), stop.is_set)
 
         def work(number: int, record: Record) -> CellReport:
-            checked = _Cell(bench, bundle.runs[number], record, Path(folder) / str(number), episodes, sets)
+            checked = _Cell(bench, bundle.runs[number], record, Path(folder) / str(number), episodes, drawn_now)
             report = CellReport(number, record.environment, record.seed, list(checked.figures()))
             progress(report)
             return report
@@ -139,15 +168,34 @@ def verify(
     return Verification(bundle.manifest.name, bundle.sha256, seed, episodes, len(every), provenance.versions(), reports)
 
 
+Specs = Mapping[Key, EnvironmentSpec]
+
+
+def _environments(bundle: Bundle, chosen: Sequence[tuple[int, Record]]) -> tuple[Specs, Specs]:
+    """Of which test sets are drawn (there is a program), and of which worlds (it may learn)."""
+    every, learning = dict[Key, EnvironmentSpec](), dict[Key, EnvironmentSpec]()
+    for number, record in chosen:
+        run, key = bundle.runs[number], (record.suite, record.environment)
+        if record.program and record.suite in FRESH:
+            every[key] = spec = run.environment(record.environment)
+            program = run.programs(record.cell).get(record.program)
+            if spec.fit and program is not None and "fit" in program.source:
+                learning[key] = spec
+    return every, learning
+
+
 @contextmanager
-def _fresh_sets(names: Sequence[str], seed: int) -> Iterator[Mapping[str, Future[Transitions]]]:
-    """Fresh test sets of these environments, collected in processes while other things are verified."""
-    if not names:
-        yield {}
+def _fresh(every: Specs, learning: Specs, seed: int, folder: Path) -> Iterator[Fresh]:
+    """Fresh test sets and worlds of these environments, drawn in processes while other things are verified."""
+    if not every:
+        yield Fresh()
         return
     with ProcessPoolExecutor(cores(), mp_context=get_context("spawn"), initializer=end_with_parent) as pool:
         try:
-            yield {name: pool.submit(FRESH["cwmb18"], name, seed) for name in names}
+            yield Fresh(
+                {key: pool.submit(FRESH[key[0]], spec, seed) for key, spec in sorted(every.items())},
+                {key: pool.submit(fresh_world, spec, seed, folder / key[0]) for key, spec in sorted(learning.items())},
+            )
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -161,7 +209,12 @@ class _Cell:
     record: Record
     scratch: Path
     episodes: int | None
-    fresh_sets: Mapping[str, Future[Transitions]]
+    fresh: Fresh
+
+    @property
+    def spec(self) -> EnvironmentSpec:
+        """The environment that it is about."""
+        return self.run.environment(self.record.environment)
 
     @property
     def exact(self) -> bool:
@@ -193,8 +246,8 @@ class _Cell:
         yield figures.scores("test", record.test, again.record.test, exact=self.exact)
         yield self._anytime(again)
         yield from self._planning(ledger, again)
-        if record.program and record.environment in self.fresh_sets:
-            yield self._fresh(programs_of(self.run, record, ledger), again)
+        if record.program and (key := (record.suite, record.environment)) in self.fresh.sets:
+            yield from self._fresh(key, programs_of(self.run, record, ledger), again)
 
     # ------------------------------------------------------------------------------------------------ search
 
@@ -218,7 +271,7 @@ class _Cell:
         if made is None:
             note = f"{record.strategy} is no strategy of this package, and a stranger's is not run"
             return Figure("questions", "not checkable", note=note), None
-        here = prompts.checksum(), told_sha256(environment(record.environment), record.descriptions)
+        here = prompts.checksum(), told_sha256(self.spec, record.descriptions)
         if here != (p.prompts_sha256, p.description_sha256):
             made_with = f"cwmb {p.cwmb} (commit {(p.commit or 'unknown')[:12]})"
             note = f"prompts or descriptions have changed since {made_with}: verify this with that version"
@@ -311,7 +364,7 @@ class _Cell:
         record = self.record
         if record.planning is None:
             return
-        spec = environment(record.environment)
+        spec = self.spec
         recorded = [convert(e["value"], Episode) for e in _kept(ledger, "episode")]
         wanted = episode_count(spec, self.run.protocol) if record.program else 0
         yield figures.derived_planning(record.planning, planning(spec, self.run.protocol, recorded, wanted))
@@ -319,24 +372,38 @@ class _Cell:
             now = [convert(e["value"], Episode) for e in _kept(again.entries, "episode")]
             yield figures.episodes(recorded, now, exact=self.exact)
 
-    def _fresh(self, programs: Mapping[str, Program], again: Again) -> Figure:
-        """The judged program on transitions that were collected for this verification."""
-        record, spec = self.record, environment(self.record.environment)
+    def _fresh(self, key: Key, programs: Mapping[str, Program], again: Again) -> Iterator[Figure]:
+        """The judged program on transitions, and in a world, that were drawn for this verification."""
         written = {a.completion.program.hash: a.completion.program for a in again.meter.asked if a.completion.program}
-        program = {**programs, **written}[record.program or ""]
-        new, public = self.fresh_sets[spec.id].result(), trajectories.transitions(spec, "test")
+        program = {**programs, **written}[self.record.program or ""]
+        spec, new = self.spec, self.fresh.sets[key].result()
+        judge = self._judge(spec)
         if trajectories.checksum(new) == spec.dataset.test_sha256:
-            return Figure("fresh", "not checkable", note="the public test set already holds every valid pair")
-        judge = Judge.of(self.bench.sandbox, self.run.protocol, spec)
+            note = "the public test set already holds every valid pair"
+            yield Figure("fresh", "not checkable", note=note)
+        else:
+            public = trajectories.transitions(spec, "test")
+            values = [self._measured(judge, program, truth) for truth in (public, new)]
+            yield figures.fresh(values[0], values[1], self._floor(spec, judge, new), len(new))
+        if key in self.fresh.worlds and isinstance(judge.fitted(program).program, FittedProgram):
+            other = self.fresh.worlds[key].result()
+            judge, truth = self._judge(other), trajectories.transitions(other, "test")
+            accuracy, error = self._measured(judge, program, truth)
+            yield figures.elsewhere(accuracy, error, self._floor(other, judge, truth), len(truth))
 
-        def measured(truth: Transitions) -> tuple[float, float]:
-            with self.bench.cores.scoring():
-                drawn = unforeseen(record.seed, spec.id, Purpose.AUDIT, program.source)
-                evaluation, marks, _ = judge.score(program, truth, drawn)
-            return evaluation.accuracy, figures.standard_error(truth, marks, judge.rules)
+    def _judge(self, spec: EnvironmentSpec) -> Judge:
+        return Judge.of(self.bench.sandbox, self.run.protocol, spec)
 
-        floor = evaluate(new, persistence(new, trajectories.transitions(spec, "train"), judge.rules), judge.rules)
-        return figures.fresh(measured(public), measured(new), floor.accuracy, len(new))
+    def _measured(self, judge: Judge, program: Program, truth: Transitions) -> tuple[float, float]:
+        """A program's accuracy, and its standard error."""
+        with self.bench.cores.scoring():
+            audit = unforeseen(self.record.seed, self.record.environment, Purpose.AUDIT, program.source)
+            evaluation, marks, _ = judge.score(program, truth, audit)
+        return evaluation.accuracy, figures.standard_error(truth, marks, judge.rules)
+
+    def _floor(self, spec: EnvironmentSpec, judge: Judge, truth: Transitions) -> float:
+        trivial = persistence(truth, trajectories.transitions(spec, "train"), judge.rules)
+        return evaluate(truth, trivial, judge.rules).accuracy
 
 
 def _as_recorded(prompt: Prompt) -> Prompt:

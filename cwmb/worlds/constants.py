@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from math import exp, log
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -101,11 +102,11 @@ def defaults(environment_id: str) -> dict[str, Any]:
     return {c.name: c.default for c in constants(environment_id)}
 
 
-def drawn(environment_id: str, rng: np.random.Generator) -> dict[str, Any]:
-    """The constants of another world."""
+def drawn(environment_id: str, rng: np.random.Generator, kept: Values = MappingProxyType({})) -> dict[str, Any]:
+    """The constants of another world. kept: those that are not drawn, with their values."""
     values: dict[str, Any] = {}
     for constant in constants(environment_id):
-        values[constant.name] = constant.drawn(rng, values)
+        values[constant.name] = kept.get(constant.name) if constant.name in kept else constant.drawn(rng, values)
     return values
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import json
 import subprocess
 import sys
@@ -10,6 +11,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 
 def cwmb(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -33,6 +36,25 @@ def test_a_drawn_world_is_described_run_on_and_recorded(tmp_path: Path) -> None:
     missing = cwmb("worlds", "--suite", "hidden", "--seed", 8, "--out", "v", "--bare", "Clif-v0", cwd=tmp_path)
     assert missing.returncode == 2
     assert "did you mean 'CliffWalking-v0'" in missing.stderr
+
+
+def test_the_recall_gap_joins_a_run_of_the_originals_and_one_of_a_suite(tmp_path: Path) -> None:
+    accuracy = {}
+    for suite in ("cwmb18", "varied"):
+        chosen = ("--strategy", "zero_shot", "--model", "simulated", "--envs", "CliffWalking-v0,Taxi-v3")
+        run = cwmb("eval", *chosen, "--suite", suite, "--no-plan", "--budget", 1, "--out", suite, cwd=tmp_path)
+        assert run.returncode == 0, run.stderr
+        records = map(json.loads, (tmp_path / suite / "records.jsonl").read_text().splitlines())
+        accuracy[suite] = {record["environment"]: record["test"]["accuracy"] for record in records}
+    shown = cwmb("tables", "--recall", "cwmb18", "varied", "--format", "csv", cwd=tmp_path)
+    assert shown.returncode == 0, shown.stderr
+    rows = {row["environment"]: row for row in csv.DictReader(shown.stdout.splitlines()[1:])}
+    for name, original in accuracy["cwmb18"].items():
+        assert float(rows[name]["accuracy_gap"]) == pytest.approx(original - accuracy["varied"][name])
+    assert set(rows) == {*accuracy["cwmb18"], "discrete", "all"}
+    refused = cwmb("tables", "cwmb18", "varied", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "suite" in refused.stderr
 
 
 def children(pid: int) -> list[int]:

@@ -251,9 +251,17 @@ HOSTILE: dict[str, tuple[Forge, str]] = {
         "has no record of CartPole-v1 seed 1",
     ),
     "a million seeds": (seeded(10**9), "has 1000000000 seeds"),
-    "a suite of drawn worlds": (
+    "another suite than the records'": (
         manifest(lambda m: m["runs"][0]["configuration"].update(suite="hidden", world_seed=0)),
-        "is on suite 'hidden': the leaderboard is of cwmb18 alone",
+        "suite is 'cwmb18', but its run's is 'hidden'",
+    ),
+    "an unknown suite": (
+        manifest(lambda m: m["runs"][0]["configuration"].update(suite="../hidden")),
+        "is on suite '../hidden', which this version has not",
+    ),
+    "worlds that do not come with it": (
+        manifest(lambda m: m["runs"][0]["configuration"].update(suite="hidden", world_seed=7)),
+        "is on worlds of seed 7",
     ),
     # records
     "a record of another schema": (forged(record(lambda r: r.update(schema=99))), "schema 99"),
