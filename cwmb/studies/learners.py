@@ -67,7 +67,7 @@ def measure(
 ) -> Iterator[Learned]:
     """Measure the worlds named; without networks where their library is not installed."""
     if not installed():
-        progress(f"without networks: pip install 'cwmb[{EXTRA}]'")
+        progress(f"without networks, which need the extra {EXTRA}")
     for name in names:
         spec = worlds.environment(name)
         if name in varying():

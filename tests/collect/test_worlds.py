@@ -36,11 +36,16 @@ SHIPPED = [(suite_name, name) for suite_name in SUITES for name in shipped(suite
 SMALL = ("CliffWalking-v0", "CartPole-v1", "Pendulum-v1")  # worlds that are drawn in seconds
 
 # Whose reference program takes milliseconds a step.
-SLOW, SLOW_ROWS = ("Walker2d-v4", "Ant-v4", "Humanoid-v4", "HumanoidStandup-v4"), 50
+SLOW, SLOW_ROWS = ("Walker2d-v4", "Ant-v4", "Humanoid-v4", "HumanoidStandup-v4"), 25
 # What their next step depends on is not all observed: an object's velocity, clipped velocities, where a body lagged.
 UNSEEN = ("Pusher-v4", "Hopper-v4", "Walker2d-v4", "Ant-v4", "Humanoid-v4")
 
 every_world = pytest.mark.parametrize(("suite_name", "name"), SHIPPED)
+# Where each of sixteen constants is moved in turn, and a step takes a millisecond.
+every_world_the_slow_ones_apart = pytest.mark.parametrize(
+    ("suite_name", "name"),
+    [pytest.param(*one, marks=pytest.mark.draws if one[1].startswith("Humanoid") else ()) for one in SHIPPED],
+)
 
 
 def spec_of(suite_name: str, name: str) -> EnvironmentSpec:
@@ -72,7 +77,7 @@ def test_a_world_s_data_are_those_of_its_real_environment(suite_name: str, name:
             assert np.allclose(again.observations[known], data.next_observations[known], rtol=1e-2, atol=1e-2)
 
 
-@every_world
+@every_world_the_slow_ones_apart
 @pytest.mark.parametrize("split", SPLITS)
 def test_both_splits_visit_what_matters(suite_name: str, name: str, split: Split) -> None:
     spec = spec_of(suite_name, name)
@@ -139,7 +144,7 @@ def reaches_ceiling(sandbox: Sandbox, spec: EnvironmentSpec, test: Transitions |
 
 WIDE_LIMITS = replace(protocol("standard").limits, step_seconds=5.0)  # on a crowded machine
 # Pusher's reference leaves its object where it is; of the Humanoids' solver, which stops early, it has the limit.
-SHORT_OF_CEILING = {"Pusher-v4": 0.02, "Humanoid-v4": 0.01, "HumanoidStandup-v4": 0.02}
+SHORT_OF_CEILING = {"Pusher-v4": 0.02, "Humanoid-v4": 0.01, "HumanoidStandup-v4": 0.04}
 
 
 @every_world
