@@ -32,9 +32,14 @@ def test_it_holds_records_programs_and_ledgers_and_nothing_else(run: Path, bundl
     files = files_of(bundle)
     kinds = {name.rpartition("/")[2].rpartition(".")[2] for name in files}
     assert kinds == {"json", "jsonl", "py"}
-    assert not [name for name in files if "timings" in name or "tree" in name or "record.json" in name.split("/")]
+    assert not [name for name in files if "tree" in name or "record.json" in name.split("/")]
     for name, data in files.items():
-        if name != MANIFEST:
+        if name.endswith("timings.jsonl"):
+            times = [json.loads(text) for text in data.splitlines()]
+            assert [t["type"] for t in times] == ["score", "score"]  # training and test set
+            assert all(t["reference"] > 0 and t["steps"] > 0 for t in times)
+            assert not {"seconds", "before"} & {key for t in times for key in t}
+        elif name != MANIFEST:
             assert (run / name.removeprefix("runs/0/")).read_bytes() == data
 
 
