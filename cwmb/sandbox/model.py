@@ -81,7 +81,11 @@ class CandidateModel:
             if type(returned) is not tuple or len(returned) != 3:
                 unpack(returned)
             observation, reward, done = returned
-            if self._is_box and type(observation) is np.ndarray and (observation.dtype, observation.shape) == self._form:
+            if (
+                self._is_box
+                and type(observation) is np.ndarray
+                and (observation.dtype, observation.shape) == self._form
+            ):
                 row = observation
             else:
                 self._encode(observation, row)
