@@ -116,6 +116,7 @@ def checked_url(url: str) -> str:
 _IN_RUN = re.compile(r"runs/(0|[1-9][0-9]?)/(.+)")
 _IN_CELL = re.compile(r"cells/([A-Za-z0-9][A-Za-z0-9._-]{0,60})/seed-(0|[1-9][0-9]{0,4})/(.+)")
 _PROGRAM = re.compile(r"programs/[0-9]{4,6}\.py")
+TIMINGS = "timings.jsonl"
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,7 @@ def place(name: str) -> Place | None:
     if rest == "records.jsonl":
         return Place(run, None, rest)
     in_cell = _IN_CELL.fullmatch(rest)
-    if in_cell is None or not (in_cell[3] == "ledger.jsonl" or _PROGRAM.fullmatch(in_cell[3])):
+    if in_cell is None or not (in_cell[3] in ("ledger.jsonl", TIMINGS) or _PROGRAM.fullmatch(in_cell[3])):
         return None
     return Place(run, Cell(in_cell[1], int(in_cell[2])), in_cell[3])
 

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn
+from typing import Annotated, Any, BinaryIO, Literal, NoReturn
 
 import msgspec
 
@@ -33,7 +33,7 @@ from cwmb.harness.run import is_custom
 from cwmb.journal import entries
 from cwmb.models.requests import request_hash
 from cwmb.seeds import Purpose, number
-from cwmb.submission.manifest import FORMAT, MANIFEST, Manifest, RunEntry, cell_path, place
+from cwmb.submission.manifest import FORMAT, MANIFEST, TIMINGS, Manifest, RunEntry, cell_path, place
 from cwmb.submission.secrets import SHAPES, find, walked
 from cwmb.types import Analysis, Evaluation, Message, Program, Reply, Request
 
@@ -365,6 +365,7 @@ def _run(root: Path, number: int, entry: RunEntry) -> BundleRun:
     for line, record in enumerate(run.records, start=1):
         _check_record(f"{file}:{line}", run, record)
         _check_ledger(run, record)
+        _check_timings(run, record)
     return run
 
 
@@ -438,6 +439,40 @@ def _check_range(value: Any) -> None:
     for name, amount in amounts.items():
         if amount is not None and not 0 <= amount <= LARGEST:
             raise ValueError(f"{name} is {amount}")
+
+
+class Timing(msgspec.Struct, frozen=True):
+    """How long the judged program took to be scored, as the submitter measured it.
+
+    reference: seconds of the reference machine; steps: of the program in them; fit: seconds that its fit took.
+    """
+
+    type: Literal["score"]
+    reference: Annotated[float, msgspec.Meta(ge=0, le=1e6)]
+    steps: Annotated[int, msgspec.Meta(ge=0, le=10**9)]
+    program: str
+    fit: Annotated[float, msgspec.Meta(ge=0, le=1e6)] = 0.0
+
+
+QUICKEST = 1e-9  # seconds that a step of a program takes at least
+TIMED = 2  # such entries of a cell: its score on the training set and on the test set
+
+
+def _check_timings(run: BundleRun, record: Record) -> None:
+    """Refuse times that are another program's, absurd, or more than there can be."""
+    file = run.cell_folder(record.cell) / TIMINGS
+    lines = file.read_bytes().splitlines() if file.is_file() else []
+    if len(lines) > TIMED:
+        _refuse(f"{file} holds {len(lines)} times; a program is scored {TIMED} times at most")
+    for at, text in enumerate(lines, start=1):
+        try:
+            timing = msgspec.json.decode(text, type=Timing)
+        except msgspec.DecodeError as error:
+            _refuse(f"{file}:{at} is no time of a score: {error}")
+        if timing.program != record.program:
+            _refuse(f"{file}:{at} is of program {_shown(timing.program[:12])}, which was not judged")
+        if timing.reference < timing.steps * QUICKEST:
+            _refuse(f"{file}:{at} is of {timing.steps} steps in {timing.reference} s, which no program can do")
 
 
 _VALUES: dict[str, type] = {

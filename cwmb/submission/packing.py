@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
+import msgspec
+
 from cwmb.errors import CwmbError
 from cwmb.harness.files import dumps, storage_error
 from cwmb.harness.provenance import versions
 from cwmb.harness.records import Cell, Record, read_records
 from cwmb.harness.run import read_run
-from cwmb.submission.manifest import FORMAT, MANIFEST, FileEntry, Manifest, RunEntry, cell_path
-from cwmb.submission.opening import opened
+from cwmb.submission.manifest import FORMAT, MANIFEST, TIMINGS, FileEntry, Manifest, RunEntry, cell_path
+from cwmb.submission.opening import TIMED, Timing, opened
 from cwmb.submission.secrets import SHAPES, find, this_machine
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the only time that a bundle tells
@@ -103,11 +105,26 @@ def _run_files(folder: Path, cells: Sequence[Cell]) -> dict[str, bytes]:
         programs = sorted((folder / place / "programs").glob("[0-9]*.py"))
         names += [place / "ledger.jsonl", *(path.relative_to(folder) for path in programs)]
     try:
-        return {name.as_posix(): (folder / name).read_bytes() for name in names}
+        files = {name.as_posix(): (folder / name).read_bytes() for name in names}
+        timed = {f"{cell_path(c)}/{TIMINGS}": _timings(folder / cell_path(c) / TIMINGS, records[c]) for c in cells}
+        return files | {name: data for name, data in timed.items() if data}
     except OSError as error:
         raise CwmbError(
             f"{error.filename} cannot be read ({error.strerror}): restore it, or run the cell anew"
         ) from None
+
+
+def _timings(path: Path, record: Record) -> bytes:
+    """Of a cell's times those of scoring the judged program, in reference seconds: how fast it is. May be none."""
+    kept = []
+    for text in path.read_bytes().splitlines() if path.is_file() else []:
+        try:
+            timing = msgspec.json.decode(text, type=Timing)
+        except msgspec.DecodeError:
+            continue  # another kind of entry, or a killed writer's torn line; times are no result
+        if timing.program == record.program:
+            kept.append(msgspec.json.encode(timing) + b"\n")
+    return b"".join(kept[-TIMED:])
 
 
 def _lacks(record: Record) -> bool:

@@ -147,6 +147,15 @@ def deep(files: Files) -> None:
     files[LEDGER] = files[LEDGER].replace(b'"note": {', b'"note": {"x": ' + b"[" * 900 + b"]" * 900 + b", ", 1)
 
 
+TIMES = f"{CELL}/timings.jsonl"
+
+
+def time(**changes: Any) -> bytes:
+    """A line of times."""
+    said = {"type": "score", "reference": 1.0, "steps": 10, "program": "f" * 64, **changes}
+    return json.dumps(said).encode() + b"\n"
+
+
 HOSTILE: dict[str, tuple[Forge, str]] = {
     # the archive
     "no archive": (lambda _: b"hello", "no zip archive"),
@@ -340,6 +349,16 @@ HOSTILE: dict[str, tuple[Forge, str]] = {
     ),
     "a ledger nested": (forged(deep), "nested more than 64 levels"),
     "a ledger that is no text": (forged(put(LEDGER, b"\xff\n")), "no UTF-8 text"),
+    # times
+    "times of another program": (forged(put(TIMES, time(program="0" * 64))), "which was not judged"),
+    "a time that no program takes": (
+        forged(exchanged(TIMES, b'"reference":', b'"reference":1e-12,"wall":')),
+        "which no program can do",
+    ),
+    "a negative time": (forged(put(TIMES, time(reference=-1.0))), "is no time of a score"),
+    "an endless time": (forged(put(TIMES, time(reference=1e30))), "is no time of a score"),
+    "many times": (forged(put(TIMES, time() * 3)), "holds 3 times"),
+    "times of something else": (forged(put(TIMES, time(type="call"))), "is no time of a score"),
     # what must not be published
     "a key in an answer": (
         forged(ledger(lambda e: e[0]["value"].update(text=f"use {KEY}"))),

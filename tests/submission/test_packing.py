@@ -15,6 +15,7 @@ from forging import files_of
 from cwmb.errors import CwmbError
 from cwmb.harness.files import dumps
 from cwmb.harness.records import read_records
+from cwmb.report.frame import Run, frame
 from cwmb.submission.manifest import MANIFEST, checked_text
 from cwmb.submission.opening import opened
 from cwmb.submission.packing import Entry, pack
@@ -32,10 +33,22 @@ def test_it_holds_records_programs_and_ledgers_and_nothing_else(run: Path, bundl
     files = files_of(bundle)
     kinds = {name.rpartition("/")[2].rpartition(".")[2] for name in files}
     assert kinds == {"json", "jsonl", "py"}
-    assert not [name for name in files if "timings" in name or "tree" in name or "record.json" in name.split("/")]
+    assert not [name for name in files if "tree" in name or "record.json" in name.split("/")]
     for name, data in files.items():
-        if name != MANIFEST:
+        if name.endswith("timings.jsonl"):
+            times = [json.loads(text) for text in data.splitlines()]
+            assert [t["type"] for t in times] == ["score", "score"]  # training and test set
+            assert all(t["reference"] > 0 and t["steps"] > 0 for t in times)
+            assert not {"seconds", "before"} & {key for t in times for key in t}
+        elif name != MANIFEST:
             assert (run / name.removeprefix("runs/0/")).read_bytes() == data
+
+
+def test_a_bundle_tells_how_fast_its_programs_are(bundle: Path) -> None:
+    with opened(bundle) as found:
+        (run,) = found.runs
+        speeds = frame([Run(run.folder, run.records)])["steps_per_second"]
+    assert (speeds > 0).all()
 
 
 def test_several_runs_in_one_bundle(run: Path, tmp_path: Path) -> None:
