@@ -47,12 +47,20 @@ class WorldModel(gymnasium.Env[Any, Any]):
 
     metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 (Gymnasium declares it so)
 
-    def __init__(self, env: str, program: Program | Path | str | None = None, suite: str = ORIGINAL) -> None:
+    def __init__(
+        self,
+        env: str,
+        program: Program | Path | str | None = None,
+        suite: str = ORIGINAL,
+        render_mode: str | None = None,
+    ) -> None:
         """program: its file, its source or a Program; the reference program unless said.
 
         Raises:
-            CwmbError: there is no such environment, suite or program, or it does not learn.
+            CwmbError: there is no such environment, suite or program, it does not learn, or something is to be drawn.
         """
+        if render_mode is not None:
+            raise CwmbError(f"a program draws nothing: leave render_mode={render_mode!r} out")
         self._world = shipped(suite).environment(env)
         chosen = program_of(self._world) if program is None else as_program(program)
         if chosen is None:

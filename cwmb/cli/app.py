@@ -402,7 +402,8 @@ def new(kind: str, name: str, out: Path | None) -> None:
     from cwmb.cli.new import write_package
 
     folder = write_package(kind, name, out)
-    print(f"{folder}: read its README.md, then\n  pip install --no-deps --editable {folder}\n  pytest {folder}")
+    steps = ("pip install pytest", f"pip install --no-deps --editable {folder}", f"python -m pytest {folder}")
+    print("\n  ".join((f"{folder}: read its README.md, then", *steps)))
 
 
 @app.within("The benchmark itself")

@@ -28,7 +28,7 @@ POINTS = {
 CONTENDERS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "gain": ("gain", {}),
     "gain novelty=false": ("gain", {"novelty": "false"}),
-    "gain spread=false": ("gain", {"spread": "false"}),
+    "gain spread=true": ("gain", {"spread": "true"}),
     "gain combine=false": ("gain", {"combine": "false"}),
     "gif_mcts": ("gif_mcts", {}),
     "best_of_n": ("best_of_n", {}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -124,6 +125,26 @@ def test_wrappers_count_and_vectors_step_in_this_process_and_in_others() -> None
         said.append(vector.step(np.zeros((2, 1), np.float32))[0])
         vector.close()
     assert (said[0] == said[1]).all()
+
+
+def test_there_is_nothing_to_see_so_that_no_video_can_be_recorded(tmp_path: Path) -> None:
+    cwmb.register_envs()
+    env = gymnasium.make("cwmb/CartPole-v1-reference")
+    with pytest.raises(ValueError, match="Render mode is None"):
+        gymnasium.wrappers.RecordVideo(env, str(tmp_path))
+    env.close()
+    with pytest.raises(CwmbError, match="draws nothing"):
+        gymnasium.make("cwmb/CartPole-v1-reference", render_mode="rgb_array")
+
+
+def test_stable_baselines3_trains_inside_one() -> None:
+    learners = pytest.importorskip("stable_baselines3")
+    cwmb.register_envs()
+    env = gymnasium.make("cwmb/CartPole-v1-reference")
+    learner = learners.PPO("MlpPolicy", env, n_steps=64, batch_size=32, n_epochs=1, device="cpu", seed=0)
+    learner.learn(128)
+    assert learner.num_timesteps == 128
+    env.close()
 
 
 @pytest.mark.parametrize(

@@ -46,10 +46,10 @@ def test_golden_a_strong_model_that_repeats_itself_is_asked_to_improve():
         {None: 0.4},
         # From scratch: it runs with (2 * 0.8 + 1) / 3 and is the best of two with 1/2. Improved: 1/2 of half the error.
         {None: 0.043333, 0: 0.05},
-        # The second program inherits the rate of all improvements, (2 * 0.5 + 1) / 3; the first has no room for a gain.
-        {None: 0.021667, 0: 0.0, 1: 0.033333},
+        # The second program inherits the rate of all improvements, (2 * 0.5 + 1) / 3; only the best one is improved.
+        {None: 0.021667, 1: 0.033333},
         # One that predicts the same is no success and no further program.
-        {None: 0.021667, 0: 0.0, 1: 0.016667},
+        {None: 0.021667, 1: 0.016667},
     ]
     assert script.result == script.completions[5].program
 

@@ -77,12 +77,12 @@ class Gain:
     """See the module.
 
     novelty: recognise programs by what they predict; spread: also improve others than the best; combine: try the state
-    of one program with the reward and the end of another, which costs no call. False in ablations.
+    of one program with the reward and the end of another, which costs no call. Turned round in ablations.
     """
 
     anytime: ClassVar[bool] = True
     novelty: bool = True
-    spread: bool = True
+    spread: bool = False
     combine: bool = True
 
     def search(self, task: Task, llm: LanguageModel, evaluate: Evaluate, rng: np.random.Generator) -> Program | None:
