@@ -28,10 +28,11 @@ def tables(paths: Sequence[Path], published: bool = False) -> list[Table]:
     from cwmb.report.anytime import anytime_table, curves
     from cwmb.report.configuration import configurations
     from cwmb.report.frame import frame, read_runs
-    from cwmb.report.published import published_tables
     from cwmb.report.results import environment_tables, interval_table, main_table, speed_tables, spend_table
 
     if published:
+        from cwmb.report.published import published_tables  # which knows of all that the paper measured
+
         return published_tables(**_sorted(paths))
     runs = read_runs(paths)
     found = configurations(frame(runs))
