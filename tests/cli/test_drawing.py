@@ -106,6 +106,6 @@ def test_drawing_that_is_killed_leaves_no_processes_behind(tmp_path: Path) -> No
 
 
 def test_a_suite_of_alterations_says_what_it_has_no_worlds_of(tmp_path: Path) -> None:
-    refused = cwmb("worlds", "--suite", "altered", "--seed", 1, "--out", "w", "--bare", "Blackjack-v1", cwd=tmp_path)
+    refused = cwmb("worlds", "--suite", "altered", "--seed", 1, "--out", "w", "--bare", "RTFM-1", cwd=tmp_path)
     assert refused.returncode == 2
-    assert "unknown environment of suite altered 'Blackjack-v1'" in refused.stderr
+    assert "unknown environment of suite altered 'RTFM-1'" in refused.stderr

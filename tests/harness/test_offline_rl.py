@@ -75,7 +75,8 @@ def test_results_replace_those_of_the_same_settings(tmp_path: Path) -> None:
 
 
 def test_the_papers_table_has_them_beside(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = [made(), made(transitions=10, returns=[99.0, 99.0]), made(algorithm="bc"), made(protocol="paper")]
+    fewer = made(protocol="paper", transitions=10, returns=[99.0, 99.0])
+    rows = [made(protocol="paper"), fewer, made(protocol="paper", algorithm="bc"), made(mean=99.0)]
     monkeypatch.setattr(published, "stored_policies", lambda: rows)
     (table,) = (t for t in published.published_tables([]) if t.name == "published 12")
     keys = [c.key for c in table.columns]

@@ -99,10 +99,22 @@ def of_options(name: str, value: object) -> Change:
     return forge
 
 
+def judged(program: str) -> Change:
+    """Say that another program was judged, in the record as beside its times."""
+
+    def forge(files: Files) -> None:
+        times = [json.loads(x) for x in files[f"{CELL}/timings.jsonl"].splitlines()]
+        files[f"{CELL}/timings.jsonl"] = b"".join(json.dumps({**t, "program": program}).encode() + b"\n" for t in times)
+        on_cell(lambda r: r.update(program=program))(files)
+
+    return forge
+
+
 def worse_program(files: Files) -> None:
     """The record names a program of the run that the search would not have chosen."""
     programs = [json.loads(x)["key"] for x in files[LEDGER].splitlines() if b'"type": "evaluation"' in x]
-    on_cell(lambda r: r.update(program=next(p for p in programs if p != r["program"])))(files)
+    chosen = json.loads(files[f"{CELL}/timings.jsonl"].splitlines()[0])["program"]
+    judged(next(p for p in programs if p != chosen))(files)
 
 
 FORGED: dict[str, tuple[Change, str]] = {
@@ -143,7 +155,7 @@ FORGED: dict[str, tuple[Change, str]] = {
     "reason to stop": (on_cell(lambda r: r.update(stop="finished", limit=None)), "search"),
     "kinds of prompts": (on_cell(lambda r: r.update(prompts={"generate": 1})), "search"),
     "another program": (worse_program, "program"),
-    "a program of nowhere": (on_cell(lambda r: r.update(program="0" * 64)), "program"),
+    "a program of nowhere": (judged("0" * 64), "program"),
     "evaluations": (entries("evaluation", lambda e: e["value"].update(accuracy=0.111)), "evaluations"),
     "a decision": (entries("call", lambda e: e.update(note={"action": "improve"})), "questions"),
     "an answer": (entries("call", lambda e: e["value"].update(text="class Environment: pass")), "questions"),

@@ -118,7 +118,7 @@ def test_what_acts_before_the_step_comes_first() -> None:
     assert [name.startswith(LATER) for name in order] == [False, True, True]
 
 
-@pytest.mark.parametrize("name", alterable())
+@pytest.mark.parametrize("name", [name for name in alterable() if name != "Blackjack-v1"])  # whose cards are drawn
 def test_plans_snapshots_and_episodes_are_those_of_steps(name: str) -> None:
     chosen = list(drawn(name, (3, 3), np.random.default_rng(1)))
     real, rng = make(altered(name, *chosen)), np.random.default_rng(0)
