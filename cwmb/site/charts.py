@@ -21,6 +21,7 @@ from cwmb.text import line
 # Okabe and Ito's colours that can be told apart by everybody, on white and on black.
 PALETTE = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00"]
 LINE = 0.06  # of skill, that a line of text is high
+NAMES = 12  # beside points, at most
 CURVES = 20  # of the anytime chart, the best ones
 _SVG = "http://www.w3.org/2000/svg"
 _CONFIG = {
@@ -104,14 +105,14 @@ def front(points: Iterable[Value]) -> list[Value]:
     return best
 
 
-def legible(best: Sequence[Value], most: int = 12) -> list[Value]:
+def legible(best: Sequence[Value]) -> list[Value]:
     """The points of a front whose names can stand beside them without covering each other's; the best ones first."""
     wide = 0.4 * log(best[-1]["cost"] / best[0]["cost"])  # a long name's share of the chart's width
     named: list[Value] = []
     for point in reversed(best):
         if all(log(other["cost"] / point["cost"]) > wide or other["skill"] - point["skill"] > LINE for other in named):
             named.append(point)
-    return named[:most]
+    return named[:NAMES]
 
 
 def anytime(rows: Sequence[Row], against: str) -> Markup | None:
