@@ -50,7 +50,8 @@ def in_folders(setup: Setup, run: Run, display: Display, stop: Event) -> Executi
     def plan(cell: Cell, program: Program) -> Planning:
         return cell_run(cell).plan(program)
 
-    return Execution(lambda cell: search(cell_run(cell)), plan, plans=cores())
+    # Twice the cores, so that a core that falls free finds another cell's next episode, before one that may not count.
+    return Execution(lambda cell: search(cell_run(cell)), plan, plans=2 * cores())
 
 
 def search(cell_run: CellRun) -> Ended:
