@@ -530,7 +530,7 @@ def submit(runs: tuple[Path, ...], out: Path, **said: Any) -> None:
 @app.within("The leaderboard")
 @app.command()
 @click.argument("bundle", type=FILE)
-@count("--episodes", help="Plan at most so many of each cell (all unless said).")
+@count("--episodes", help="Plan at most so many of those of each cell that count (all unless said).")
 @count("--cells", help="Verify so many cells, drawn (all unless said).")
 @click.option("--seed", type=click.IntRange(0, 2**31), help="Of fresh data and drawn cells (drawn unless said).")
 @as_json

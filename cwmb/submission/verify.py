@@ -134,8 +134,8 @@ def verify(
 ) -> Verification:
     """Verify an opened bundle.
 
-    seed: of the fresh data and of the draw of cells; episodes: so many of each cell, all unless said; cells: so many
-    of the bundle's, drawn, all unless said; fresh: whether to collect fresh test sets.
+    seed: of the fresh data and of the draw of cells; episodes: so many of those of each cell that count, all unless
+    said; cells: so many of the bundle's, drawn, all unless said; fresh: whether to collect fresh test sets.
 
     Raises:
         InfrastructureError: the sandbox does not work.
@@ -313,9 +313,7 @@ class _Cell:
 
     def _again(self, name: str, strategy: Callable[[], Any], entries: Entries, plan: bool = True) -> Again | Figure:
         """Run the cell again; a figure if that is not possible since it asks something else."""
-        planned = self.record.planning
-        recorded = planned.episodes + (planned.episodes < (planned.wanted or 0)) if planned else 0
-        count = min(recorded, recorded if self.episodes is None else self.episodes) if plan else 0
+        count = self._to_plan() if plan else 0
         folder = self.scratch / self.record.environment / str(self.record.seed) / name
         try:
             again = run_again(self.bench, self.run, self.record, strategy, entries, folder, count)
@@ -327,6 +325,15 @@ class _Cell:
             now = again.record.failure.message if again.record.failure else "it does not fail"
             return Figure("questions", "different", self.record.state, again.record.state, now)
         return again
+
+    def _to_plan(self) -> int:
+        """How many episodes are planned again: all, with one for which there was no time; of a share, none such."""
+        planned = self.record.planning
+        if planned is None:
+            return 0
+        if self.episodes is not None:
+            return min(planned.episodes, self.episodes)
+        return planned.episodes + (planned.episodes < (planned.wanted or 0))
 
     def _evaluations(self, ledger: Entries) -> Figure:
         """The training scores that the search saw, of all of its programs."""

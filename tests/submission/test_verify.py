@@ -308,6 +308,18 @@ def test_a_program_that_no_call_wrote_is_in_the_ledger(tmp_path: Path) -> None:
         assert {f.verdict for f in cell.figures if f.name not in ("model", "questions")} == {"confirmed"}
 
 
+def test_an_episode_for_which_there_was_no_time_is_planned_again_only_with_all_of_them(
+    bundle: Path, tmp_path: Path
+) -> None:
+    files = files_of(bundle)
+    ledger(lambda entries: [e for e in entries if e["type"] == "episode"][1]["value"].update(cut=True))(files)
+    record(lambda r: r["planning"].update(episodes=1))(files)
+    (tmp_path / "cut.zip").write_bytes(archived(sealed(files)))
+    for count, note in ((None, "1 of 1 episodes, and there was time for another one"), (2, "1 of 1 episodes")):
+        (cell,) = verified(tmp_path / "cut.zip", seed=CLIFF, cells=1, episodes=count, fresh=False).cells
+        assert (cell.environment, figures(cell)["episodes"].note) == ("CliffWalking-v0", note)
+
+
 def test_on_another_processor_figures_need_not_be_equal_to_the_last_bit() -> None:
     score = Evaluation(0.9, 0.9, 0.9, 0.9, 0.9, 1.0, 1000)
     near, far = replace(score, accuracy=0.9005), replace(score, accuracy=0.91)
