@@ -1,21 +1,26 @@
 """The texts of drawn worlds: in terms of their constants, without the numbers that the original has instead.
 
-That a shipped world's text says what its simulator has is tested in tests/collect/test_worlds.py.
+That the table of a shipped world's text says what its simulator has is tested in tests/collect/test_worlds.py.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
+import numpy as np
 import pytest
 
 from cwmb.benchmark.catalog import World, environment
 from cwmb.benchmark.descriptions import COMPLETE, description, facts, sections, shared_sections
-from cwmb.benchmark.suites import suite
-from cwmb.worlds import texts
+from cwmb.benchmark.suites import shipped, suite
+from cwmb.benchmark.suites import told as told_of
+from cwmb.benchmark.trajectories import transitions
+from cwmb.worlds import make, texts
 from cwmb.worlds.constants import Constant, constants, defaults, varying
 from cwmb.worlds.fields import FIELDS
 
@@ -117,3 +122,74 @@ def test_a_physical_model_is_the_world_s_where_constants_are_stated_and_else_the
     assert "A factor on a body's length" in told("Swimmer-v4")
     assert "A factor on a body's length" not in told("Hopper-v4")
     assert "physical model" not in told("CartPole-v1")
+
+
+# --- formulas and numbers of the texts, held against the shipped worlds whose constants are stated --------------------
+
+
+def section(text: str, heading: str) -> str:
+    return next(part for part in sections(text) if part.startswith(f"## {heading}\n"))
+
+
+def x_of(name: str, env: Any) -> float:
+    """The coordinate whose change is paid for."""
+    if name == "Humanoid-v4":
+        return float(env.model.body_mass @ env.data.xipos[:, 0] / env.model.body_mass.sum())
+    return float(env.data.body("torso").xpos[0] if name == "Ant-v4" else env.data.qpos[0])
+
+
+def terms(name: str, env: Any, before: np.ndarray, action: np.ndarray, after: np.ndarray) -> dict[str, Any]:
+    """What the formula of the reward names besides constants, after a step."""
+    if name == "InvertedDoublePendulum-v4":
+        (x, _, y), (_, v1, v2) = env.data.site_xpos[0], env.data.qvel
+        return {"x": x, "y": y, "v1": v1, "v2": v2}
+    if name == "HumanoidStandup-v4":
+        return {"z": after[0], "cfrc_ext": after[292:]}
+    effort = -np.square(action).sum()
+    if name == "Reacher-v4":
+        return {"reward_distance": -math.dist(before[8:11], np.zeros(3)), "reward_control": effort}
+    if name == "Pusher-v4":
+        tip, thing, goal = before[14:17], before[17:20], before[20:23]
+        return {"reward_dist": -math.dist(thing, goal), "reward_ctrl": effort, "reward_near": -math.dist(thing, tip)}
+    return {}
+
+
+@every_robot
+def test_the_reward_and_the_length_of_a_step_are_as_the_text_has_them(name: str) -> None:
+    spec = shipped("varied").environment(name)
+    assert spec.world is not None
+    known, text = spec.world.constants, told_of(spec)
+    simulator: Any = make(spec)
+    env = simulator.env
+    length = re.search(r"`frames`\s+frames\s+of\s+(?:([\d.]+)\s+s|`timestep`)", text)
+    assert length is not None
+    h = float(length[1] or known["timestep"])
+    assert h == env.model.opt.timestep
+    formula = re.search(r"^    reward = (.*)$", section(text, "Rewards"), re.MULTILINE)
+    code = re.sub(r"x (before|after) the step", r"x_\1", formula[1]) if formula else "reward_scale"
+    data = transitions(spec, "train")
+    for i in range(0, len(data), 40):
+        simulator.restore(data.observations[i])
+        x = x_of(name, env)
+        after, reward, _, _ = simulator.step(data.actions[i])
+        scope = {
+            "h": h,
+            "dt": known["frames"] * h,
+            "x_before": x,
+            "x_after": x_of(name, env),
+            "action": data.actions[i],
+        }
+        measured = terms(name, env, data.observations[i], data.actions[i], after)
+        assert eval(code, {**known, **scope, **measured}) == pytest.approx(reward, rel=1e-5, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", [name for name in ROBOTS if "healthy_reward" in defaults(name)])
+def test_the_bounds_of_health_that_do_not_vary_stand_in_the_text(name: str) -> None:
+    spec = shipped("varied").environment(name)
+    assert spec.world is not None
+    simulator: Any = make(spec)
+    env = simulator.env
+    ranges = [getattr(env, f"_healthy_{what}_range", ()) for what in ("z", "angle", "state")]
+    bounds = {bound for ends in ranges for bound in ends if math.isfinite(bound)} - set(spec.world.constants.values())
+    assert bounds
+    assert bounds <= numbers(section(told_of(spec), "End of an episode"))
