@@ -10,20 +10,22 @@ environment, not shown to the model. Three sets are made of one text, in which m
 
 *default* says everything, *anonymous* drops the names, *paper* the names and what goes beyond the paper's prompts.
 Every folder of ``descriptions/`` is a further set: its file for an environment holds a section that is added to the
-default text.
+default text. There is one mark in it, for constants that the texts of drawn worlds (``cwmb.worlds.texts``), which share
+the rest of the section, do without: {= … =}. The folder ``worlds`` holds their templates and is no set.
 """
 
 from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 from cwmb.benchmark.data import data_path
 from cwmb.errors import CwmbError, unknown
 
-DEFAULT = "default"
+DEFAULT, COMPLETE = "default", "complete"
 TEMPLATES = "worlds"  # the folder of texts that are completed by a world's constants: no set
 # Which marks are dropped with what they hold.
 _DROPPED = {DEFAULT: "-", "anonymous": "-@", "paper": "+@"}
@@ -45,17 +47,19 @@ def description(environment_id: str, set_name: str = DEFAULT) -> str:
     """
     if set_name not in description_sets():
         raise unknown("description set", set_name, description_sets())
-    text = _told(environment_id, _DROPPED.get(set_name, _DROPPED[DEFAULT]))
-    if set_name in _DROPPED:
-        return text
-    section = data_path("descriptions", set_name, f"{environment_id}.md")
-    if not section.is_file():
-        covered = sorted(path.stem for path in section.parent.glob("*.md"))
-        raise CwmbError(
-            f"description set {set_name!r} has no text for environment {environment_id!r}; "
-            f"it covers: {', '.join(covered)}"
-        )
-    return f"{text}\n{section.read_text(encoding='utf-8')}"
+    return _told(environment_id, set_name, _DROPPED.get(set_name, _DROPPED[DEFAULT]))
+
+
+@cache
+def shared_sections(environment_id: str) -> Mapping[str, str]:
+    """What the set ``complete`` says of an environment, without constants in {= … =}, by heading, as ``## Rewards``."""
+    text = _told(environment_id, COMPLETE, _DROPPED[DEFAULT] + "=")
+    return {section.partition("\n")[0]: section for section in sections(text)}
+
+
+def sections(text: str) -> list[str]:
+    """The parts of a text, each but the first beginning with a heading of second order, no blank lines around them."""
+    return [part.strip() for part in re.split(r"^(?=## )", text, flags=re.MULTILINE)]
 
 
 @cache
@@ -74,18 +78,30 @@ def facts(environment_id: str) -> dict[str, Any]:
     return _read(environment_id)[0]
 
 
-def _told(environment_id: str, dropped: str) -> str:
-    """The text without its marks and without what is dropped, by the signs of its marks."""
+def _told(environment_id: str, set_name: str, dropped: str) -> str:
+    """The text of a set without its marks and without what is dropped, by the signs of its marks."""
     text = _read(environment_id)[1]
     if "@" in dropped:
         text = text.replace(f"# {environment_id}\n", "# The environment\n", 1)
-    for sign in "@+-":  # names may stand inside of the others
+    text = re.sub(r"\n{3,}", "\n\n", _unmarked(text, "@+-", dropped))  # where a paragraph was dropped
+    if set_name in _DROPPED:
+        return text
+    section = data_path("descriptions", set_name, f"{environment_id}.md")
+    if not section.is_file():
+        covered = sorted(path.stem for path in section.parent.glob("*.md"))
+        raise CwmbError(
+            f"description set {set_name!r} has no text for environment {environment_id!r}; "
+            f"it covers: {', '.join(covered)}"
+        )
+    return f"{text}\n{_unmarked(section.read_text(encoding='utf-8'), '=', dropped)}"
+
+
+def _unmarked(text: str, signs: str, dropped: str) -> str:
+    for sign in signs:  # names may stand inside of the others
         mark = re.escape(sign)
-        if sign in dropped:
-            text = re.sub(rf"\{{{mark}.*?{mark}\}}", "", text, flags=re.DOTALL)
-        else:
-            text = re.sub(rf"\{{{mark}(.*?){mark}\}}", r"\1", text, flags=re.DOTALL)
-    return re.sub(r"\n{3,}", "\n\n", text)  # where a paragraph was dropped
+        held = "" if sign in dropped else r"\1"
+        text = re.sub(rf"\{{{mark}(.*?){mark}\}}", held, text, flags=re.DOTALL)
+    return text
 
 
 def _read(environment_id: str) -> tuple[dict[str, Any], str]:
