@@ -313,7 +313,7 @@ def test_an_episode_for_which_there_was_no_time_is_planned_again_only_with_all_o
 ) -> None:
     files = files_of(bundle)
     ledger(lambda entries: [e for e in entries if e["type"] == "episode"][1]["value"].update(cut=True))(files)
-    record(lambda r: r["planning"].update(episodes=1))(files)
+    record(lambda r: r["planning"].update(episodes=1), line=1)(files)
     (tmp_path / "cut.zip").write_bytes(archived(sealed(files)))
     for count, note in ((None, "1 of 1 episodes, and there was time for another one"), (2, "1 of 1 episodes")):
         (cell,) = verified(tmp_path / "cut.zip", seed=CLIFF, cells=1, episodes=count, fresh=False).cells
