@@ -129,7 +129,7 @@ def forging(names: tuple[str, ...], report_only: bool) -> None:
 
 @main.command()
 @click.argument("names", metavar="[ENV]...", nargs=-1)
-@click.option("--suite", "suites", multiple=True, default=("varied", "hidden"), help="Both by default.")
+@click.option("--suite", "suites", multiple=True, default=("varied", "hidden", "altered"), help="All three by default.")
 @click.option("--report-only", is_flag=True, help="Write the tables of what is stored anew.")
 def learners(names: tuple[str, ...], suites: tuple[str, ...], report_only: bool) -> None:
     """What learns a world from its training data alone, into results/learners/ and docs/suites.md."""
