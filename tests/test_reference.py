@@ -12,8 +12,13 @@ import pytest
 
 from cwmb import reference
 from cwmb.benchmark.catalog import environment, environment_ids
+from cwmb.benchmark.suites import shipped
+from cwmb.benchmark.trajectories import transitions
 from cwmb.errors import CwmbError
+from cwmb.reference.assembly import assembled
+from cwmb.types import Floats, Program
 from cwmb.worlds import make
+from cwmb.worlds.constants import constants
 from cwmb.worlds.simulator import Simulator
 
 # What was measured on random-policy transitions at a tolerance of 1e-5: shares of observation elements, rewards and
@@ -42,8 +47,12 @@ def simulator(name: str) -> Simulator:
 
 
 def load(name: str) -> Any:
+    return loaded(reference.program(name))
+
+
+def loaded(program: Program) -> Any:
     namespace: dict[str, Any] = {}
-    exec(compile(reference.program(name).source, f"{name}.py", "exec"), namespace)
+    exec(compile(program.source, "program.py", "exec"), namespace)
     return namespace["Environment"]()
 
 
@@ -203,6 +212,82 @@ def test_long_plans_stay_finite(name: str) -> None:
             assert np.isfinite(reward)
             if done:
                 break
+
+
+OWN_MANY = sorted(set(CONTINUOUS) - set(assembled()))  # whose step_many is another text than step
+
+
+def says_what_step_says(program: Any, observations: Floats, actions: Floats, tolerance: float = 1e-9) -> None:
+    """Each row of step_many is what set_state and step say, and the program stays in its state."""
+    program.set_state(observations[-1].copy())
+    program.step(actions[-1].copy())
+    state = {name: np.copy(value) for name, value in vars(program).items() if name != "body"}
+    many, rewards, done = program.step_many(observations.copy(), actions.copy())
+    for name, value in state.items():
+        assert np.array_equal(getattr(program, name), value), name
+    assert many.shape == observations.shape
+    assert (rewards.dtype, done.dtype) == (np.float64, np.bool_)
+    for row, (observation, action) in enumerate(zip(observations, actions, strict=True)):
+        program.set_state(observation.copy())
+        after, reward, ended = program.step(action.copy())
+        np.testing.assert_allclose(many[row], after, rtol=tolerance, atol=tolerance)
+        np.testing.assert_allclose(rewards[row], reward, rtol=tolerance, atol=tolerance)
+        assert done[row] == ended
+
+
+def some(name: str, count: int = 64) -> tuple[Floats, Floats]:
+    """Observations and actions drawn from the test set."""
+    data = transitions(environment(name), "test")
+    rows = np.random.default_rng(0).choice(len(data), count, replace=False)
+    return data.observations[rows], data.actions[rows]
+
+
+@pytest.mark.parametrize("name", CONTINUOUS)
+def test_many_steps_at_once_are_the_same_as_one_by_one(name: str) -> None:
+    shared = name in assembled()  # where numpy adds up many rows in another order than one
+    says_what_step_says(load(name), *some(name, 24 if shared else 128), 1e-7 if shared else 1e-9)
+
+
+@pytest.mark.parametrize("name", [*OWN_MANY, "Hopper-v4"])
+def test_many_steps_at_once_are_right_in_a_drawn_world(name: str) -> None:
+    worlds = shipped("varied")
+    program = loaded(reference.program_of(worlds.environment(name)))
+    says_what_step_says(program, *some(name, 24), 1e-7 if name in assembled() else 1e-9)
+
+
+@pytest.mark.parametrize("name", OWN_MANY)
+def test_many_steps_at_once_go_by_the_constants_that_were_found_last(name: str) -> None:
+    program, before = load(name), load(name).step_many(*some(name, 24))
+    found = {c.program: 1.2 * getattr(program, c.program) for c in constants(name) if isinstance(c.default, float)}
+    vars(program).update(found)
+    program.__init__()
+    says_what_step_says(program, *some(name, 24))
+    assert not np.allclose(program.step_many(*some(name, 24))[0], before[0])
+
+
+def at_limits(name: str, observations: Floats) -> Floats:
+    """The same states, with joints around their limits and carts around the ends of their rails."""
+    rng, rows = np.random.default_rng(1), observations.copy()
+    if "Inverted" in name:
+        rows[:, 0] = rng.choice([-1, 1], len(rows)) * rng.uniform(0.97, 1.02, len(rows))
+    elif name == "Reacher-v4":
+        elbow = rng.choice([-1, 1], len(rows)) * rng.uniform(2.95, 3.1, len(rows))
+        rows[:, 1], rows[:, 3] = np.cos(elbow), np.sin(elbow)
+    for joint, ends in LIMITS.get(name, {}).items():
+        rows[:, joint] = rng.choice(ends, len(rows)) + rng.uniform(-0.05, 0.05, len(rows))
+    return rows
+
+
+@pytest.mark.parametrize("name", ["InvertedPendulum-v4", "InvertedDoublePendulum-v4", "Reacher-v4", *LIMITS])
+def test_many_steps_at_once_are_right_at_limits(name: str) -> None:
+    observations, actions = some(name, 128)
+    says_what_step_says(load(name), at_limits(name, observations), actions)
+
+
+def test_a_gripper_on_the_table_is_right_in_many_steps_at_once() -> None:
+    observations, actions = some("Pusher-v4", 64)
+    observations[:, :14] = np.linspace(0.0, 1.0, 64)[:, None] * np.eye(14)[1]  # the arm goes down, stretched out
+    says_what_step_says(load("Pusher-v4"), observations, actions)
 
 
 class TestBlackjack:

@@ -94,19 +94,6 @@ def test_it_is_at_the_ceiling(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", assembled())
-def test_many_steps_at_once_are_the_same_as_one_by_one(name: str) -> None:
-    truth, program = some_transitions(name, 24), load(reference.program(name).source)
-    observations, rewards, done = program.step_many(truth.observations.copy(), truth.actions.copy())
-    assert observations.shape == truth.observations.shape
-    for row in range(len(truth)):
-        program.set_state(truth.observations[row].copy())
-        observation, reward, ended = program.step(truth.actions[row].copy())
-        np.testing.assert_allclose(observations[row], observation, rtol=1e-6, atol=1e-7)
-        np.testing.assert_allclose(rewards[row], reward, rtol=1e-7, atol=1e-8)
-        assert done[row] == ended
-
-
-@pytest.mark.parametrize("name", assembled())
 def test_mass_matrix_and_accelerations_are_mujocos(name: str) -> None:
     real, program = simulator(name), load(reference.program(name).source)
     model, data, body = real.env.model, real.env.data, program.body

@@ -2,10 +2,10 @@
 
 Its answers are a pure function of a request's messages and seed. Of the prompt it reads which environment it is, the
 last fenced block, and the line at which a program failed; it knows the reference programs (simple ones, where those are
-slow; of drawn worlds those with their constants and alterations). Asked for a program, it gives that one with a few
-faults; shown a program, it mends one of its faults with some probability and sometimes makes a new one; shown the first
-lines of one, it continues from them or begins anew. Results obtained with it test code and say nothing about
-strategies.
+slow; of drawn worlds those with their constants and alterations; none with a ``step_many`` of its own, which nobody
+asks it for). Asked for a program, it gives that one with a few faults; shown a program, it mends one of its faults with
+some probability and sometimes makes a new one; shown the first lines of one, it continues from them or begins anew.
+Results obtained with it test code and say nothing about strategies.
 """
 
 from __future__ import annotations
@@ -201,7 +201,7 @@ def _generator(request: Request) -> Random:
 
 @cache
 def _original(environment: str) -> str:
-    return normalised(reference.simple(environment).source)
+    return normalised(reference.steps_only(environment, reference.simple(environment)).source)
 
 
 def _script(prompt: str) -> str | None:
@@ -212,7 +212,8 @@ def _script(prompt: str) -> str | None:
 
 @cache
 def _of_world(worlds: Worlds, environment: str) -> str:
-    return normalised(reference.program_of(worlds.environment(environment)).source)
+    right = reference.program_of(worlds.environment(environment))
+    return normalised(reference.steps_only(environment, right).source)
 
 
 @cache

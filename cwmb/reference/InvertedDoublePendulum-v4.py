@@ -54,19 +54,25 @@ class Environment:
         o = [float(value) for value in observation]
         self.state = (o[0], math.atan2(o[1], o[3]), math.atan2(o[2], o[4]), o[5], o[6], o[7])
 
-    def stop(self, position, speed, acceleration, compliance):
+    def stop(self, position, speed, acceleration, compliance, math):
         """Force of the soft stop at the end of the rail."""
         depth = abs(position) - self.RAIL + self.MARGIN
-        side = 1.0 if position > 0.0 else -1.0
-        reach = min(depth / 0.001, 1.0)
-        blend = 2 * reach**2 if reach <= 0.5 else 1 - 2 * (1 - reach) ** 2
+        side = math.copysign(1.0, position)
+        if math is np:
+            reach = np.minimum(np.maximum(depth, 0.0) / 0.001, 1.0)
+            blend = 2 * reach**2 - 4 * np.maximum(reach - 0.5, 0.0) ** 2
+        else:
+            reach = min(depth / 0.001, 1.0)
+            blend = 2 * reach**2 if reach <= 0.5 else 1 - 2 * (1 - reach) ** 2
         impedance = 0.9 + 0.05 * blend
         time = max(0.02, 2 * self.DT)
         wanted = 2 / (0.95 * time) * side * speed + impedance / (0.95 * time) ** 2 * depth
         softness = (1 - impedance) / impedance * self.rail_weight
-        return -side * max(0.0, (wanted + side * acceleration) / (compliance + softness))
+        push = (wanted + side * acceleration) / (compliance + softness)
+        return -side * (np.maximum(push, 0.0) * (depth > 0.0) if math is np else max(0.0, push))
 
-    def accelerations(self, x, hinge1, hinge2, x_dot, dot1, dot2, force):
+    def accelerations(self, x, hinge1, hinge2, x_dot, dot1, dot2, force, math=math):
+        """Of one state or, with numpy for math, of arrays of them."""
         angle2 = hinge1 + hinge2  # of the upper pole, from the vertical
         swing2 = dot1 + dot2
         near, far, link = self.near, self.far, self.link
@@ -89,8 +95,9 @@ class Environment:
         determinant = m11 * c11 + m12 * c12 + m13 * c13
         x_acc = (c11 * f1 + c12 * f2 + c13 * f3) / determinant
         self.stop_force = 0.0
-        if abs(x) > self.RAIL - self.MARGIN:
-            self.stop_force = self.stop(x, x_dot, x_acc, c11 / determinant)
+        end = self.RAIL - self.MARGIN
+        if abs(x) > end if math is not np else (abs(x) > end).any():
+            self.stop_force = self.stop(x, x_dot, x_acc, c11 / determinant, math)
             f1 += self.stop_force
             x_acc = (c11 * f1 + c12 * f2 + c13 * f3) / determinant
         c22 = m11 * m33 - m13 * m13
@@ -147,3 +154,26 @@ class Environment:
             ]
         )
         return observation, reward, tip_z <= 1
+
+    def step_many(self, observations, actions):
+        """What set_state and step would say of each row: the same accelerations, of arrays."""
+        h, count, kept = self.DT, len(observations), self.stop_force
+        force = self.GEAR * np.minimum(np.maximum(actions[:, 0], -1.0), 1.0)
+        state, slopes, weights = np.empty((6, count)), np.zeros((4, 6, count)), np.array([1, 2, 2, 1]) * h / 6
+        state[0], state[3:] = observations[:, 0], observations[:, 5:8].T
+        state[1:3] = np.arctan2(observations[:, 1:3], observations[:, 3:5]).T
+        for _ in range(self.SUBSTEPS):
+            for stage, ahead in enumerate((0.0, h / 2, h / 2, h)):
+                now, slope = state + ahead * slopes[stage - 1], slopes[stage]
+                slope[:3] = now[3:]
+                slope[3], slope[4], slope[5] = self.accelerations(*now, force, np)
+            state = state + (weights @ slopes.reshape(4, -1)).reshape(6, count)
+        angles, lengths = np.array([now[1], now[1] + now[2]]), np.array([self.length1, self.length2])
+        tip_x, tip_z = now[0] + lengths @ np.sin(angles), lengths @ np.cos(angles)  # at the last stage
+        penalty = 0.01 * tip_x**2 + (tip_z - 2) ** 2 + 1e-3 * state[4] ** 2 + 5e-3 * state[5] ** 2
+        after, hinges = np.zeros((count, 11)), state[1:3].T
+        after[:, 0], after[:, 1:3], after[:, 3:5] = state[0], np.sin(hinges), np.cos(hinges)
+        after[:, 5:8] = np.minimum(np.maximum(state[3:], -self.MAX_SPEED), self.MAX_SPEED).T
+        after[:, 8] = np.minimum(np.maximum(self.stop_force, -10.0), 10.0)
+        self.stop_force = kept
+        return after, self.SCALE * (10.0 - penalty), tip_z <= 1

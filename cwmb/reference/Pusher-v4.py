@@ -79,9 +79,10 @@ class Environment:
         self.angles, self.rates = o[:7], o[7:14]
         self.tips, self.object, self.goal = tuple(o[14:17]), tuple(o[17:20]), tuple(o[20:23])
 
-    def substep(self, torques):
-        q1, q2, q3, q4, q5, q6, q7 = self.angles
-        u1, u2, u3, u4, u5, u6, u7 = self.rates
+    def equations(self, angles, rates, math):
+        """Mass matrix, biases, tips, and what corners need, of one state or, with numpy for math, of arrays of them."""
+        q1, q2, q3, q4, q5, q6, q7 = angles
+        u1, u2, u3, u4, u5, u6, u7 = rates
         s2, c2, s3, c3, s4, c4 = math.sin(q2), math.cos(q2), math.sin(q3), math.cos(q3), math.sin(q4), math.cos(q4)
         s5, c5, s6, c6, s7, c7 = math.sin(q5), math.cos(q5), math.sin(q6), math.cos(q6), math.sin(q7), math.cos(q7)
         length, fore = self.UPPER_ARM, self.FOREARM
@@ -95,7 +96,7 @@ class Environment:
         zx, zy, zz = gy * fz - gz * fy, gz * fx - gx * fz, gx * fy - gy * fx
         yx, yy, yz = c7 * fx + s7 * zx, c7 * fy + s7 * zy, c7 * fz + s7 * zz  # across the hand
         zx, zy, zz = c7 * zx - s7 * fx, c7 * zy - s7 * fy, c7 * zz - s7 * fz
-        self.tips = self.wrist(q1, s2, c2, s3, c3, s4, c4)
+        tips = self.wrist(math.sin(q1), math.cos(q1), s2, c2, s3, c3, s4, c4)
 
         # Inertia of the hand, then of the hand and the wrist, about the wrist.
         k1, k2, k3 = self.HAND_X - self.HAND_Y, self.HAND_Z - self.HAND_Y, self.WRIST_ALONG - self.WRIST_ACROSS
@@ -250,8 +251,31 @@ class Environment:
             [m16, m26, m36, m46, m56, m66 + r, m67],
             [m17, m27, m37, m47, m57, m67, m77 + r],
         ]
-        self.inertia = [row[:] for row in inertia]
         biases = (bias1, bias2, bias3, bias4, bias5, bias6, bias7)
+        # The hand's two directions, and of axes that turn it with where they pass the wrist.
+        return inertia, biases, tips, (gx, gy, gz, yx, yy, yz, ax, ay, az, by, bz, ex, ez, fx, fy, fz, px, pz)
+
+    def corner(self, x, y, height, hand):
+        """A corner of the gripper, from the wrist, and its distance to the table; of arrays, too."""
+        gx, gy, gz, yx, yy, yz, ax, ay, az, *_ = hand
+        qx, qy, qz = x * gx + y * yx, x * gy + y * yy, x * gz + y * yz
+        return qx, qy, qz, height + qx * ax + qy * ay + qz * az
+
+    def lifts(self, qx, qy, qz, hand):
+        """How fast each joint lifts a corner of the gripper; of arrays, too."""
+        gx, gy, gz, _, _, _, ax, ay, az, by, bz, ex, ez, fx, fy, fz, px, pz = hand
+        length = self.UPPER_ARM
+        tx, ty, tz = qy * az - qz * ay, qz * ax - qx * az, qx * ay - qy * ax
+        row = {6: gx * tx + gy * ty + gz * tz, 5: fx * tx + fy * ty + fz * tz}
+        tx, ty, tz = tx - pz * ay, ty + pz * ax - px * az, tz + px * ay
+        row[4], row[3] = ex * tx + ez * tz, ty
+        ty, tz = ty - length * az, tz + length * ay
+        row[2], row[1] = tx, by * ty + bz * tz
+        return row
+
+    def substep(self, torques):
+        inertia, biases, self.tips, hand = self.equations(self.angles, self.rates, math)
+        self.inertia = [row[:] for row in inertia]
         forces = [t - k * u - b for t, k, u, b in zip(torques, self.damping, self.rates, biases)]
 
         constraints = []
@@ -263,16 +287,9 @@ class Environment:
         height = self.tips[2] - self.TABLE - self.RADIUS
         if height < self.REACH:
             for x, y, count in self.CORNERS:
-                # The corner, from the wrist, and its distance to the table.
-                qx, qy, qz = x * gx + y * yx, x * gy + y * yy, x * gz + y * yz
-                distance = height + qx * ax + qy * ay + qz * az
+                qx, qy, qz, distance = self.corner(x, y, height, hand)
                 if distance < self.MARGIN:
-                    tx, ty, tz = qy * az - qz * ay, qz * ax - qx * az, qx * ay - qy * ax
-                    row = {6: gx * tx + gy * ty + gz * tz, 5: fx * tx + fy * ty + fz * tz}
-                    tx, ty, tz = tx - pz * ay, ty + pz * ax - px * az, tz + px * ay
-                    row[4], row[3] = ex * tx + ez * tz, ty
-                    ty, tz = ty - length * az, tz + length * ay
-                    row[2], row[1] = tx, by * ty + bz * tz
+                    row = self.lifts(qx, qy, qz, hand)
                     constraints.append(self.constraint(row, distance - self.MARGIN, self.contact_weight / count))
         if constraints:
             self.constrain(inertia, forces, constraints)
@@ -283,9 +300,8 @@ class Environment:
         self.rates = [u + h * a for u, a in zip(self.rates, accelerations)]
         self.angles = [q + h * u for q, u in zip(self.angles, self.rates)]
 
-    def wrist(self, q1, s2, c2, s3, c3, s4, c4):
+    def wrist(self, s1, c1, s2, c2, s3, c3, s4, c4):
         """The wrist's position in the world."""
-        s1, c1 = math.sin(q1), math.cos(q1)
         along = self.SHOULDER + (self.UPPER_ARM + self.FOREARM * c4) * c2 - self.FOREARM * s4 * s2 * c3
         across = self.FOREARM * s4 * s3
         height = -(self.UPPER_ARM + self.FOREARM * c4) * s2 - self.FOREARM * s4 * c2 * c3
@@ -332,3 +348,65 @@ class Environment:
         for _ in range(self.SUBSTEPS):
             self.substep(torques)
         return np.array([*self.angles, *self.rates, *self.tips, *thing, *goal]), reward, False
+
+    def step_many(self, observations, actions):
+        """What set_state and step would say of each row: the same equations, of arrays."""
+        h, count = self.DT, len(observations)
+        angles, rates = observations[:, :7].T.copy(), observations[:, 7:14].T.copy()
+        torques = self.GEAR * np.minimum(np.maximum(actions, -self.MAX_ACTION), self.MAX_ACTION).T
+        damping, inertia = np.array(self.damping), np.empty((count, 7, 7))
+        for _ in range(self.SUBSTEPS):
+            masses, biases, tips, hand = self.equations(angles, rates, np)
+            for i, row in enumerate(masses):
+                for j, mass in enumerate(row):
+                    inertia[:, i, j] = mass
+            forces = torques - damping[:, None] * rates - np.array(biases)
+            forces += self.many_constraint_forces(inertia, forces, angles, rates, tips[2], hand)
+            accelerations = np.linalg.solve(inertia + h * np.diag(damping), forces.T[..., None])[..., 0].T
+            rates = rates + h * accelerations
+            angles = angles + h * rates
+        after = observations.copy()  # the object stays where it is
+        after[:, :7], after[:, 7:14], after[:, 14:17] = angles.T, rates.T, np.array(tips).T
+        tips, thing, goal = observations[:, 14:17], observations[:, 17:20], observations[:, 20:]
+        near, distance = (np.sqrt(((thing - place) ** 2).sum(axis=1)) for place in (tips, goal))
+        effort = (actions * actions).sum(axis=1)
+        return after, self.SCALE * (-distance - 0.1 * effort - 0.5 * near), np.zeros(count, dtype=bool)
+
+    def many_constraint_forces(self, inertia, forces, angles, rates, wrist, hand):
+        """What limits and the table add to the joints' forces [7, K]; as substep, constraint and constrain."""
+        count, lower, upper = forces.shape[1], np.array(self.LOWER)[:, None], np.array(self.UPPER)[:, None]
+        distances, weights = np.minimum(angles - lower, upper - angles), np.array(self.limit_weights)[:, None]
+        height, corners = wrist - self.TABLE - self.RADIUS, 0
+        if (height < self.REACH).any():
+            x, y, capsules = np.array(self.CORNERS).T[:, :, None]
+            *corner, above = self.corner(x, y, height, hand)
+            touching = np.where(height < self.REACH, above - self.MARGIN, 1.0)
+            if (touching < 0.0).any():
+                corners = len(x)
+                distances = np.concatenate([distances, touching])
+                weights = np.concatenate([weights, self.contact_weight / capsules])
+        states = (distances < 0.0).any(axis=0).nonzero()[0]
+        added = np.zeros_like(forces)
+        if not len(states):
+            return added
+        rows = np.zeros((count, 7 + corners, 7))
+        rows[:, range(7), range(7)] = np.where(angles < lower, 1.0, -1.0).T
+        for joint, lift in self.lifts(*corner, hand).items() if corners else ():
+            rows[:, 7:, joint] = lift.T
+        rows, distances, mass, force = rows[states], distances[:, states], inertia[states], forces[:, states].T
+        reach, time = np.minimum(-distances / 0.001, 1.0), max(0.02, 2 * self.DT)
+        impedance = 0.9 + 0.05 * np.where(reach <= 0.5, 2 * reach**2, 1 - 2 * (1 - reach) ** 2)
+        stiffness = np.where(distances < 0.0, impedance / ((1 - impedance) * weights), 0.0).T
+        speeds = np.matmul(rows, rates[:, states].T[..., None])[..., 0]
+        wanted = -2 / (0.95 * time) * speeds - (impedance / (0.95 * time) ** 2 * distances).T
+        pushing = stiffness * (wanted > 0.0)  # a guess
+        for _ in range(20):
+            pushed = rows * pushing[..., None]
+            right = force + np.matmul(wanted[:, None], pushed)[:, 0]
+            found = np.linalg.solve(mass + np.matmul(pushed.transpose(0, 2, 1), rows), right[..., None])
+            lacks = wanted - np.matmul(rows, found)[..., 0]
+            pushing, guess = stiffness * (lacks > 0.0), pushing
+            if (pushing == guess).all():
+                break
+        added[:, states] = np.matmul((stiffness * np.maximum(lacks, 0.0))[:, None], rows)[:, 0].T
+        return added

@@ -54,27 +54,33 @@ class Environment:
         self.target = (o[4], o[5])
         self.offset = (o[8], o[9], o[10])
 
-    def stop(self, angle, speed, acceleration, compliance):
+    def stop(self, angle, speed, acceleration, compliance, math):
         """Torque of the elbow's soft stop."""
         depth = abs(angle) - self.LIMIT
-        side = 1.0 if angle > 0.0 else -1.0
-        reach = min(depth / 0.001, 1.0)
-        blend = 2 * reach**2 if reach <= 0.5 else 1 - 2 * (1 - reach) ** 2
+        side = math.copysign(1.0, angle)
+        if math is np:
+            reach = np.minimum(np.maximum(depth, 0.0) / 0.001, 1.0)
+            blend = 2 * reach**2 - 4 * np.maximum(reach - 0.5, 0.0) ** 2
+        else:
+            reach = min(depth / 0.001, 1.0)
+            blend = 2 * reach**2 if reach <= 0.5 else 1 - 2 * (1 - reach) ** 2
         impedance = 0.9 + 0.05 * blend
         time = max(0.02, 2 * self.DT)
         wanted = 2 / (0.95 * time) * side * speed + impedance / (0.95 * time) ** 2 * depth
         softness = (1 - impedance) / impedance * self.limit_weight
-        return -side * max(0.0, (wanted + side * acceleration) / (compliance + softness))
+        push = (wanted + side * acceleration) / (compliance + softness)
+        return -side * (np.maximum(push, 0.0) * (depth > 0.0) if math is np else max(0.0, push))
 
-    def accelerations(self, elbow, dot1, dot2, torque1, torque2):
+    def accelerations(self, elbow, dot1, dot2, torque1, torque2, math=math):
+        """Of one state or, with numpy for math, of arrays of them."""
         m11, m12, m22 = self.inertia(math.cos(elbow))
         swirl = self.length * self.moment2 * math.sin(elbow)
         determinant = m11 * m22 - m12 * m12
         f1 = torque1 - self.DAMPING * dot1 + swirl * (2 * dot1 + dot2) * dot2
         f2 = torque2 - self.DAMPING * dot2 - swirl * dot1**2
         acc2 = (m11 * f2 - m12 * f1) / determinant
-        if abs(elbow) > self.LIMIT:
-            f2 += self.stop(elbow, dot2, acc2, m11 / determinant)
+        if abs(elbow) > self.LIMIT if math is not np else (abs(elbow) > self.LIMIT).any():
+            f2 += self.stop(elbow, dot2, acc2, m11 / determinant, math)
             acc2 = (m11 * f2 - m12 * f1) / determinant
         return (m22 * f1 - m12 * f2) / determinant, acc2
 
@@ -111,3 +117,24 @@ class Environment:
         angles = [math.cos(a), math.cos(b), math.sin(a), math.sin(b)]
         observation = np.array([*angles, *self.target, v, w, *self.offset])
         return observation, reward, False
+
+    def step_many(self, observations, actions):
+        """What set_state and step would say of each row: the same accelerations, of arrays."""
+        h, count = self.DT, len(observations)
+        torques = (np.minimum(np.maximum(actions, -1.0), 1.0) * (self.GEAR_1, self.GEAR_2)).T.copy()
+        state, slopes, weights = np.empty((4, count)), np.zeros((4, 4, count)), np.array([1, 2, 2, 1]) * h / 6
+        state[:2], state[2:] = np.arctan2(observations[:, 2:4], observations[:, :2]).T, observations[:, 6:8].T
+        for _ in range(self.SUBSTEPS):
+            for stage, ahead in enumerate((0.0, h / 2, h / 2, h)):
+                now, slope = state + ahead * slopes[stage - 1], slopes[stage]
+                slope[:2] = now[2:]
+                slope[2], slope[3] = self.accelerations(*now[1:], *torques, np)
+            state = state + (weights @ slopes.reshape(4, -1)).reshape(4, count)
+        reach, angles = np.array([self.length, self.reach]), np.array([now[0], now[0] + now[1]])  # at the last stage
+        after = observations.copy()  # the target stays where it is
+        after[:, :2], after[:, 2:4], after[:, 6:8] = np.cos(state[:2]).T, np.sin(state[:2]).T, state[2:].T
+        after[:, 8], after[:, 9] = reach @ np.cos(angles), reach @ np.sin(angles)
+        after[:, 8:10] -= observations[:, 4:6]
+        after[:, 10] = 0.0
+        distance, effort = np.sqrt((observations[:, 8:] ** 2).sum(axis=1)), (actions * actions).sum(axis=1)
+        return after, self.SCALE * (-distance - effort), np.zeros(count, dtype=bool)

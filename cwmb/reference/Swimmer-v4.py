@@ -110,7 +110,8 @@ class Environment:
         wanted = 2 / (0.95 * time) * side * speed + impedance / (0.95 * time) ** 2 * depth
         return side, wanted, (1 - impedance) / impedance * weight
 
-    def accelerations(self, state, torque1, torque2):
+    def accelerations(self, state, torque1, torque2, math=math):
+        """Of one state or, with numpy for math, of arrays of them."""
         _, _, a, b, c, vx, vy, wa, wb, wc = state
         cos_a, sin_a, cos_b, sin_b = math.cos(a), math.sin(a), math.cos(b), math.sin(b)
         cos_c, sin_c = math.cos(c), math.sin(c)
@@ -142,11 +143,17 @@ class Environment:
         acc_a = c11 * ga + c12 * gb + c13 * gc
         acc_b = c12 * ga + c22 * gb + c23 * gc
         acc_c = c13 * ga + c23 * gb + c33 * gc
-        if abs(b - a) > self.LIMIT or abs(c - b) > self.LIMIT:
+        if math is np:
+            joints = np.array([b - a, c - b]), np.array([wb - wa, wc - wb]), np.array([acc_b - acc_a, acc_c - acc_b])
+            first, second = self.many_stop_torques(*joints, self.response(*inverse))
+        elif abs(b - a) > self.LIMIT or abs(c - b) > self.LIMIT:
             stop1 = self.stop(b - a, wb - wa, self.limit_weights[0])
             stop2 = self.stop(c - b, wc - wb, self.limit_weights[1])
             response = self.response(*inverse)
             first, second = self.stop_torques(stop1, stop2, acc_b - acc_a, acc_c - acc_b, response)
+        else:
+            first = second = None
+        if first is not None:
             acc_a += -c11 * first + c12 * (first - second) + c13 * second
             acc_b += -c12 * first + c22 * (first - second) + c23 * second
             acc_c += -c13 * first + c23 * (first - second) + c33 * second
@@ -220,3 +227,39 @@ class Environment:
         speed = (x - before) / (self.DT * self.SUBSTEPS)
         reward = self.FORWARD_WEIGHT * speed - self.EFFORT_WEIGHT * effort
         return np.array([a, b - a, c - b, vx, vy, wa, wb - wa, wc - wb]), reward, False
+
+    def many_stop_torques(self, angles, speeds, accelerations, response):
+        """The same of arrays [2, K], None where no stop acts: both stops push, or one alone does, or none."""
+        depth, side = np.abs(angles) - self.LIMIT, np.where(angles > 0.0, 1.0, -1.0)
+        if depth.max() <= 0.0:
+            return None, None
+        reach = np.minimum(depth / 0.001, 1.0)
+        impedance = 0.9 + 0.05 * np.where(reach <= 0.5, 2 * reach**2, 1 - 2 * (1 - reach) ** 2)
+        time, free, weights = max(0.02, 2 * self.DT), depth <= 0.0, np.array(self.limit_weights)[:, None]
+        wanted = 2 / (0.95 * time) * side * speeds + impedance / (0.95 * time) ** 2 * depth
+        want = np.where(free, 0.0, -side * wanted - accelerations)
+        r11, r12, r22 = response
+        own = np.array([r11, r22]) + np.where(free, 1e30, (1 - impedance) / impedance * weights)
+        both = (own[::-1] * want - r12 * want[::-1]) / (own[0] * own[1] - r12 * r12)
+        alone = want / own
+        alone *= (alone * side < 0.0) & (((want[::-1] - r12 * alone) * side[::-1] >= 0.0) | free[::-1])
+        return np.where(((both * side <= 0.0) | free).all(axis=0), both, alone)
+
+    def step_many(self, observations, actions):
+        """What set_state and step would say of each row."""
+        h, count = self.DT, len(observations)
+        torques = (np.minimum(np.maximum(actions, -1.0), 1.0) * (self.GEAR_1, self.GEAR_2)).T.copy()
+        state, slopes, weights = np.zeros((10, count)), np.zeros((4, 10, count)), np.array([1, 2, 2, 1]) * h / 6
+        state[2:5], state[7:] = np.cumsum(observations[:, :3], 1).T, np.cumsum(observations[:, 5:], 1).T
+        state[5:7] = observations[:, 3:5].T
+        for _ in range(self.SUBSTEPS):
+            for stage, ahead in enumerate((0.0, h / 2, h / 2, h)):
+                now, slope = state + ahead * slopes[stage - 1], slopes[stage]
+                slope[:5] = now[5:]
+                slope[5:] = self.accelerations(now, *torques, np)
+            state = state + (weights @ slopes.reshape(4, -1)).reshape(10, count)
+        x, _, a, b, c, vx, vy, wa, wb, wc = state
+        effort = (actions * actions).sum(axis=1)
+        rewards = self.FORWARD_WEIGHT * x / (h * self.SUBSTEPS) - self.EFFORT_WEIGHT * effort
+        after = np.array([a, b - a, c - b, vx, vy, wa, wb - wa, wc - wb]).T
+        return after, rewards, np.zeros(count, dtype=bool)

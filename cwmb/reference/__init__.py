@@ -16,7 +16,7 @@ from cwmb.errors import unknown
 from cwmb.reference.assembly import assemble, assembled
 from cwmb.reference.assembly import constants as shipped_constants
 from cwmb.reference.learning import learner
-from cwmb.reference.substitution import with_constants
+from cwmb.reference.substitution import with_constants, without_method
 from cwmb.types import Program
 from cwmb.worlds.constants import constants
 
@@ -89,3 +89,11 @@ def simple(environment: str) -> Program:
     """
     path = _FOLDER / "simple" / f"{environment}.py"
     return Program(path.read_text(encoding="utf-8")) if path.exists() else program(environment)
+
+
+def steps_only(environment: str, right: Program) -> Program:
+    """A right program of an environment to make faults in: all of them show in ``step``.
+
+    It has no ``step_many`` of its own, unless that is the very text of ``step``, as in the assembled programs.
+    """
+    return right if environment in assembled() else Program(without_method(right.source, "step_many"))

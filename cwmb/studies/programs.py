@@ -133,8 +133,9 @@ def programs(name: str, train: Transitions, also: Path | None = None) -> dict[st
     simple = reference.simple(name)
     found = {"reference": reference.program(name), "simple": simple}
     found["persistence"] = persistence.program(train)
+    right = reference.steps_only(name, simple)
     for count in FAULTS:
-        found[f"{count} faults"] = Program(with_faults(simple.source, count, Random(f"{name} {count}")))
+        found[f"{count} faults"] = Program(with_faults(right.source, count, Random(f"{name} {count}")))
     if also is not None and (file := also / f"{name}.py").exists():
         found[ALSO] = Program(file.read_text(encoding="utf-8"))
     return {label: p for label, p in found.items() if label != "simple" or p != found["reference"]}

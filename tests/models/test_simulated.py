@@ -67,7 +67,7 @@ def answer(prompt: Prompt, seed: int, model: Simulated = MODEL) -> tuple[Program
 
 @cache
 def right(name: str = "CartPole-v1") -> str:
-    return normalised(reference.simple(name).source)
+    return normalised(reference.steps_only(name, reference.simple(name)).source)
 
 
 def test_the_same_request_gets_the_same_answer() -> None:
@@ -291,3 +291,14 @@ def test_of_a_drawn_world_it_knows_the_world_s_program(suite: str, name: str) ->
     assert program is not None
     assert normalised(program.source) == normalised(reference.program_of(worlds.environment(name)).source)
     assert normalised(program.source) != right(name)
+
+
+@pytest.mark.parametrize("name", ["InvertedPendulum-v4", "Swimmer-v4", "Reacher-v4"])
+def test_it_writes_no_step_many_of_its_own_in_which_a_fault_would_not_show(name: str) -> None:
+    reply = ask(prompts.generate(task(name)), 0, Simulated("fault=0,unusable=0"))
+    program, _ = extract(reply.text)
+    assert program is not None
+    (own,) = (node for node in ast.parse(program.source).body if isinstance(node, ast.ClassDef))
+    (all_of_it,) = (n for n in ast.parse(reference.program(name).source).body if isinstance(n, ast.ClassDef))
+    kept, methods = ([n.name for n in cls.body if isinstance(n, ast.FunctionDef)] for cls in (own, all_of_it))
+    assert kept == [method for method in methods if method != "step_many"]
