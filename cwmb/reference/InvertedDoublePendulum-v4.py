@@ -54,22 +54,17 @@ class Environment:
         o = [float(value) for value in observation]
         self.state = (o[0], math.atan2(o[1], o[3]), math.atan2(o[2], o[4]), o[5], o[6], o[7])
 
-    def stop(self, position, speed, acceleration, compliance, math):
+    def stop(self, position, speed, acceleration, compliance):
         """Force of the soft stop at the end of the rail."""
         depth = abs(position) - self.RAIL + self.MARGIN
-        side = math.copysign(1.0, position)
-        if math is np:
-            reach = np.minimum(np.maximum(depth, 0.0) / 0.001, 1.0)
-            blend = 2 * reach**2 - 4 * np.maximum(reach - 0.5, 0.0) ** 2
-        else:
-            reach = min(depth / 0.001, 1.0)
-            blend = 2 * reach**2 if reach <= 0.5 else 1 - 2 * (1 - reach) ** 2
+        side = 1.0 if position > 0.0 else -1.0
+        reach = min(depth / 0.001, 1.0)
+        blend = 2 * reach**2 if reach <= 0.5 else 1 - 2 * (1 - reach) ** 2
         impedance = 0.9 + 0.05 * blend
         time = max(0.02, 2 * self.DT)
         wanted = 2 / (0.95 * time) * side * speed + impedance / (0.95 * time) ** 2 * depth
         softness = (1 - impedance) / impedance * self.rail_weight
-        push = (wanted + side * acceleration) / (compliance + softness)
-        return -side * (np.maximum(push, 0.0) * (depth > 0.0) if math is np else max(0.0, push))
+        return -side * max(0.0, (wanted + side * acceleration) / (compliance + softness))
 
     def accelerations(self, x, hinge1, hinge2, x_dot, dot1, dot2, force, math=math):
         """Of one state or, with numpy for math, of arrays of them."""
@@ -94,10 +89,15 @@ class Environment:
         c13 = m12 * m23 - m13 * m22
         determinant = m11 * c11 + m12 * c12 + m13 * c13
         x_acc = (c11 * f1 + c12 * f2 + c13 * f3) / determinant
-        self.stop_force = 0.0
-        end = self.RAIL - self.MARGIN
-        if abs(x) > end if math is not np else (abs(x) > end).any():
-            self.stop_force = self.stop(x, x_dot, x_acc, c11 / determinant, math)
+        self.stop_force, stopped = 0.0, abs(x) > self.RAIL - self.MARGIN
+        if math is np:
+            self.stop_force, stopped = np.zeros(len(x)), stopped.nonzero()[0].tolist()
+            for i in stopped:
+                state = x.item(i), x_dot.item(i), x_acc.item(i)
+                self.stop_force[i] = self.stop(*state, c11.item(i) / determinant.item(i))
+        elif stopped:
+            self.stop_force = self.stop(x, x_dot, x_acc, c11 / determinant)
+        if stopped:
             f1 += self.stop_force
             x_acc = (c11 * f1 + c12 * f2 + c13 * f3) / determinant
         c22 = m11 * m33 - m13 * m13

@@ -41,22 +41,19 @@ class Environment:
     def set_state(self, observation):
         self.state = tuple(float(value) for value in observation)
 
-    def buffer(self, position, speed, acceleration, compliance, math):
+    def buffer(self, position, speed, acceleration, compliance):
         """Force of the soft stop at the end of the rail, which is pressed in by |position| - RAIL."""
         depth = abs(position) - self.RAIL
-        side = math.copysign(1.0, position)
-        if math is np:
-            reach = np.minimum(np.maximum(depth, 0.0) / 0.001, 1.0)
-            blend = 2 * reach**2 - 4 * np.maximum(reach - 0.5, 0.0) ** 2
-        else:
-            reach = min(depth / 0.001, 1.0)
-            blend = 2 * reach**2 if reach <= 0.5 else 1 - 2 * (1 - reach) ** 2
+        if depth <= 0.0:
+            return 0.0
+        side = 1.0 if position > 0.0 else -1.0
+        reach = min(depth / 0.001, 1.0)
+        blend = 2 * reach**2 if reach <= 0.5 else 1 - 2 * (1 - reach) ** 2
         impedance = 0.9 + 0.05 * blend
         time = max(0.02, 2 * self.DT)
         wanted = 2 / (0.95 * time) * side * speed + impedance / (0.95 * time) ** 2 * depth
         softness = (1 - impedance) / impedance * self.rail_weight
-        push = (wanted + side * acceleration) / (compliance + softness)
-        return -side * (np.maximum(push, 0.0) * (depth > 0.0) if math is np else max(0.0, push))
+        return -side * max(0.0, (wanted + side * acceleration) / (compliance + softness))
 
     def accelerations(self, x, angle, x_dot, angle_dot, force, math=math):
         """Of one state or, with numpy for math, of arrays of them."""
@@ -70,8 +67,14 @@ class Environment:
         push = force - self.DAMPING * x_dot + moment * sine * angle_dot**2
         turn = moment * self.GRAVITY * sine - self.DAMPING * angle_dot
         x_acc = (m22 * push - m12 * turn) / determinant
-        if abs(x) > self.RAIL if math is not np else (abs(x) > self.RAIL).any():
-            push += self.buffer(x, x_dot, x_acc, m22 / determinant, math)
+        stopped = abs(x) > self.RAIL
+        if math is np:
+            stopped = stopped.nonzero()[0].tolist()
+            for i in stopped:
+                push[i] += self.buffer(x.item(i), x_dot.item(i), x_acc.item(i), m22 / determinant.item(i))
+        elif stopped:
+            push += self.buffer(x, x_dot, x_acc, m22 / determinant)
+        if stopped:
             x_acc = (m22 * push - m12 * turn) / determinant
         return x_acc, (m11 * turn - m12 * push) / determinant
 

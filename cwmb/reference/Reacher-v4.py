@@ -54,22 +54,17 @@ class Environment:
         self.target = (o[4], o[5])
         self.offset = (o[8], o[9], o[10])
 
-    def stop(self, angle, speed, acceleration, compliance, math):
+    def stop(self, angle, speed, acceleration, compliance):
         """Torque of the elbow's soft stop."""
         depth = abs(angle) - self.LIMIT
-        side = math.copysign(1.0, angle)
-        if math is np:
-            reach = np.minimum(np.maximum(depth, 0.0) / 0.001, 1.0)
-            blend = 2 * reach**2 - 4 * np.maximum(reach - 0.5, 0.0) ** 2
-        else:
-            reach = min(depth / 0.001, 1.0)
-            blend = 2 * reach**2 if reach <= 0.5 else 1 - 2 * (1 - reach) ** 2
+        side = 1.0 if angle > 0.0 else -1.0
+        reach = min(depth / 0.001, 1.0)
+        blend = 2 * reach**2 if reach <= 0.5 else 1 - 2 * (1 - reach) ** 2
         impedance = 0.9 + 0.05 * blend
         time = max(0.02, 2 * self.DT)
         wanted = 2 / (0.95 * time) * side * speed + impedance / (0.95 * time) ** 2 * depth
         softness = (1 - impedance) / impedance * self.limit_weight
-        push = (wanted + side * acceleration) / (compliance + softness)
-        return -side * (np.maximum(push, 0.0) * (depth > 0.0) if math is np else max(0.0, push))
+        return -side * max(0.0, (wanted + side * acceleration) / (compliance + softness))
 
     def accelerations(self, elbow, dot1, dot2, torque1, torque2, math=math):
         """Of one state or, with numpy for math, of arrays of them."""
@@ -79,8 +74,14 @@ class Environment:
         f1 = torque1 - self.DAMPING * dot1 + swirl * (2 * dot1 + dot2) * dot2
         f2 = torque2 - self.DAMPING * dot2 - swirl * dot1**2
         acc2 = (m11 * f2 - m12 * f1) / determinant
-        if abs(elbow) > self.LIMIT if math is not np else (abs(elbow) > self.LIMIT).any():
-            f2 += self.stop(elbow, dot2, acc2, m11 / determinant, math)
+        stopped = abs(elbow) > self.LIMIT
+        if math is np:
+            stopped = stopped.nonzero()[0].tolist()
+            for i in stopped:
+                f2[i] += self.stop(elbow.item(i), dot2.item(i), acc2.item(i), m11.item(i) / determinant.item(i))
+        elif stopped:
+            f2 += self.stop(elbow, dot2, acc2, m11 / determinant)
+        if stopped:
             acc2 = (m11 * f2 - m12 * f1) / determinant
         return (m22 * f1 - m12 * f2) / determinant, acc2
 
