@@ -230,20 +230,20 @@ class Environment:
 
     def many_stop_torques(self, angles, speeds, accelerations, response):
         """The same of arrays [2, K], None where no stop acts: both stops push, or one alone does, or none."""
-        depth, side = np.abs(angles) - self.LIMIT, np.where(angles > 0.0, 1.0, -1.0)
-        if depth.max() <= 0.0:
+        depth, side, time = np.abs(angles) - self.LIMIT, np.copysign(1.0, angles), max(0.02, 2 * self.DT)
+        if not (depth > 0.0).any():
             return None, None
-        reach = np.minimum(depth / 0.001, 1.0)
-        impedance = 0.9 + 0.05 * np.where(reach <= 0.5, 2 * reach**2, 1 - 2 * (1 - reach) ** 2)
-        time, free, weights = max(0.02, 2 * self.DT), depth <= 0.0, np.array(self.limit_weights)[:, None]
-        wanted = 2 / (0.95 * time) * side * speeds + impedance / (0.95 * time) ** 2 * depth
-        want = np.where(free, 0.0, -side * wanted - accelerations)
+        reach = np.minimum(np.maximum(depth, 0.0) / 0.001, 1.0)
+        impedance = 0.9 + 0.1 * reach**2 - 0.2 * np.maximum(reach - 0.5, 0.0) ** 2
+        wanted = impedance / (0.95 * time) ** 2 * depth + side * (2 / (0.95 * time) * speeds + accelerations)
+        wanted[depth <= 0.0] = -1e30  # a joint within its limits never pushes
         r11, r12, r22 = response
-        own = np.array([r11, r22]) + np.where(free, 1e30, (1 - impedance) / impedance * weights)
-        both = (own[::-1] * want - r12 * want[::-1]) / (own[0] * own[1] - r12 * r12)
-        alone = want / own
-        alone *= (alone * side < 0.0) & (((want[::-1] - r12 * alone) * side[::-1] >= 0.0) | free[::-1])
-        return np.where(((both * side <= 0.0) | free).all(axis=0), both, alone)
+        own = np.array([r11, r22]) + (1 / impedance - 1) * np.array(self.limit_weights)[:, None]
+        joined, other = r12 * side[0] * side[1], wanted[::-1]
+        both = (own[::-1] * wanted - joined * other) / (own[0] * own[1] - joined * joined)
+        alone = np.maximum(wanted, 0.0) / own
+        alone *= other <= joined * alone
+        return -side * np.where((both >= 0.0).all(axis=0), both, alone)
 
     def step_many(self, observations, actions):
         """What set_state and step would say of each row."""
