@@ -108,10 +108,7 @@ def complete(asked: Wanted, console: Console) -> tuple[Path, list[Record]]:
     )
     folder = asked.out or Path("runs") / configuration.folder_name
     assignment = Assignment(
-        strategy_name=strategy.name,
-        strategy=strategy.make,
-        options=strategy.options,
-        strategy_package=strategy.package,
+        strategy=strategy,
         model_name=asked.model if isinstance(asked.model, str) else provider.name,
         protocol=rules_of.with_answers_of(asked.max_new_tokens),
         budget=budget,

@@ -40,10 +40,7 @@ def sample_efficiency(
 
     with Sandbox() as sandbox:
         setup = Setup(
-            strategy_name=strategy.name,
-            strategy=strategy.make,
-            options=strategy.options,
-            strategy_package=strategy.package,
+            strategy=strategy,
             model_name=model,
             protocol=rules,
             budget=Budget(calls or rules.calls),

@@ -41,9 +41,9 @@ def questions(assignment: Assignment, cell: Cell) -> Iterator[Request]:
     Raises:
         CwmbError: the strategy's questions depend on answers.
     """
-    strategy = assignment.strategy()
+    strategy = assignment.strategy.make()
     if not getattr(strategy, "independent", False):
-        raise CwmbError(f"--batch: the questions of {assignment.strategy_name} depend on answers; leave it out")
+        raise CwmbError(f"--batch: the questions of {assignment.strategy.name} depend on answers; leave it out")
     spec = assignment.worlds.environment(cell.environment)
     described = told(spec, assignment.descriptions), contract(spec.fit, spec.contract)
     task = Task(spec.id, *described, *spaces(spec), transitions(spec, "train"))

@@ -66,7 +66,7 @@ class CellRun:
     def _outcome(self, ledger: Ledger) -> Outcome:
         (self.folder / "traceback.txt").unlink(missing_ok=True)
         setup, spec = self.setup, self.spec
-        strategy = setup.strategy()
+        strategy = setup.strategy.make()
         job = Job(
             setup=setup,
             spec=spec,

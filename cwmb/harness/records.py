@@ -217,8 +217,8 @@ def record(setup: Setup, spec: EnvironmentSpec, seed: int, meter: Meter, outcome
     writers = [a.completion.index for a in asked if a.completion.program == program]
     return Record(
         schema=SCHEMA,
-        strategy=setup.strategy_name,
-        options=setup.options,
+        strategy=setup.strategy.name,
+        options=setup.strategy.options,
         model=setup.provider.name,
         # Also where the answers are replayed from a ledger.
         simulated=any(a.reply.model == SIMULATED for a in asked) or setup.provider.name.split(":")[0] == SIMULATED,
@@ -267,7 +267,7 @@ def _provenance(setup: Setup, spec: EnvironmentSpec, asked: Sequence[Asked]) -> 
         test_sha256=spec.dataset.test_sha256,
         description_sha256=told_sha256(spec, setup.descriptions),
         prompts_sha256=prompts.checksum(),
-        strategy_package=setup.strategy_package,
+        strategy_package=setup.strategy.package,
         sampling=asdict(setup.protocol.sampling),
         dropped_parameters=sorted({p for a in asked for p in a.reply.dropped}),
         reported_models=sorted({a.reply.model for a in asked}),

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,22 +17,20 @@ from cwmb.harness.ledger import Ledger
 from cwmb.harness.metering import Budget, Interrupted, Meter
 from cwmb.judging.judge import Judge
 from cwmb.machine import cores
+from cwmb.plugins import Chosen
 from cwmb.sandbox import Sandbox
 from cwmb.seeds import Purpose, generator, unforeseen
-from cwmb.types import Program, Provider, Split, Strategy, Transitions
+from cwmb.types import Program, Provider, Split, Transitions
 
 
 @dataclass(frozen=True)
 class Assignment:
     """What all cells of a run are to do, wherever they run.
 
-    strategy: makes a fresh one for each cell; budget: of one cell; worlds: the environments of which suite.
+    strategy: of which each cell makes a fresh one; budget: of one cell; worlds: the environments of which suite.
     """
 
-    strategy_name: str
-    strategy: Callable[[], Strategy]
-    options: dict[str, Any]
-    strategy_package: str
+    strategy: Chosen
     model_name: str
     protocol: BenchmarkProtocol
     budget: Budget

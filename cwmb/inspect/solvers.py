@@ -86,10 +86,7 @@ def _search(
     budget = Budget(calls or rules.calls)
     with TemporaryDirectory(prefix="cwmb-inspect-") as folder:
         setup = Setup(
-            strategy_name=chosen.name,
-            strategy=chosen.make,
-            options=chosen.options,
-            strategy_package=chosen.package,
+            strategy=chosen,
             model_name=provider.name,
             protocol=rules,
             budget=budget,

@@ -72,12 +72,12 @@ def searched(setup: Setup, spec: EnvironmentSpec, seed: int, count: int | None, 
         stopping=lambda: False,
         stage=lambda stage: None,
     )
-    found = search(job, setup.strategy())
+    found = search(job, setup.strategy.make())
     planned = []
     if found.program is not None:
         planned = plan_episodes(setup.sandbox, spec, setup.protocol, found.program, ledger=ledger)
     return Point(
-        who=f"{setup.strategy_name}, {setup.provider.name}",
+        who=f"{setup.strategy.name}, {setup.provider.name}",
         environment=spec.id,
         seed=seed,
         transitions=len(train),
@@ -104,7 +104,7 @@ def study(
     make_folder(folder)
     points = stored(folder)
     known = {(p.who, p.environment, p.seed, p.transitions) for p in points}
-    searcher = f"{setup.strategy_name}, {setup.provider.name}"
+    searcher = f"{setup.strategy.name}, {setup.provider.name}"
     for spec, count, seed in product(specs, COUNTS, range(seeds)):
         size = len(subset(transitions(spec, "train"), count, seed))
         for who in (searcher, *algorithms):

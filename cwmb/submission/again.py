@@ -151,10 +151,7 @@ def run_again(
     (folder / "ledger.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in unchecked), encoding="utf-8")
     chosen = run.entry.configuration
     setup = Setup(
-        strategy_name=chosen.strategy,
-        strategy=strategy,
-        options=chosen.options,
-        strategy_package=record.provenance.strategy_package,
+        strategy=plugins.Chosen(chosen.strategy, strategy, chosen.options, record.provenance.strategy_package),
         model_name=chosen.model,
         protocol=run.protocol.with_answers_of(chosen.max_new_tokens),
         budget=chosen.budget,

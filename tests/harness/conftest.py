@@ -20,6 +20,7 @@ from cwmb.harness.records import Cell, Record
 from cwmb.harness.run import Configuration, Extent, open_run
 from cwmb.harness.setup import Setup
 from cwmb.models.simulated import Simulated
+from cwmb.plugins import Chosen
 from cwmb.sandbox import Sandbox
 from cwmb.types import Message, Provider, Reply, Request, Sampling, Strategy, Usage
 
@@ -190,9 +191,8 @@ def run_strategy(sandbox: Sandbox, tmp_path: Path) -> RunStrategy:
         protocol: BenchmarkProtocol | None = None,
     ) -> list[Record]:
         protocol, budget = protocol or killable.light("quick"), budget or Budget(3)
-        setup = Setup(
-            "scripted", lambda: strategy, {}, "tests 0", "scripted", protocol, budget, "default", provider, sandbox
-        )
+        chosen = Chosen("scripted", lambda: strategy, {}, "tests 0")
+        setup = Setup(chosen, "scripted", protocol, budget, "default", provider, sandbox)
         display, stop = display or Silent(), stop or Event()
         configuration = Configuration("scripted", {}, "scripted", "quick", protocol.checksum, budget, "default")
         with open_run(out, configuration, Extent(["CartPole-v1"], seeds)) as opened:

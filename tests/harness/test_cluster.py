@@ -20,7 +20,7 @@ from cwmb.harness.run import Configuration, Extent, open_run
 from cwmb.harness.setup import Assignment
 from cwmb.models import load
 from cwmb.models.openai.pace import Rate
-from cwmb.plugins import strategy
+from cwmb.plugins import chosen_strategy
 from cwmb.seeds import Purpose, number
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'cwmb[scale]'")
@@ -99,9 +99,11 @@ def run_on(
 ) -> list[Record]:
     protocol, budget = killable.light("quick"), Budget(3)
     display, stop = display or Silent(), stop or threading.Event()
-    made, plain = strategy("refine", {})
-    assignment = Assignment("refine", made, plain, "cwmb", "openai:scripted", protocol, budget, "default")
-    configuration = Configuration("refine", plain, "openai:scripted", "quick", protocol.checksum, budget, "default")
+    chosen = chosen_strategy("refine", {})
+    assignment = Assignment(chosen, "openai:scripted", protocol, budget, "default")
+    configuration = Configuration(
+        "refine", chosen.options, "openai:scripted", "quick", protocol.checksum, budget, "default"
+    )
     with (
         open_run(out, configuration, Extent(["CartPole-v1"], CELLS)) as run,
         find(executor, address)(
