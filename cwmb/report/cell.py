@@ -12,7 +12,7 @@ from cwmb.errors import CwmbError
 from cwmb.harness.records import Record, Score, read_records
 from cwmb.journal import entries as entries_of
 from cwmb.report.render import text
-from cwmb.report.table import Column, Table, Value
+from cwmb.report.table import Column, Table
 from cwmb.text import line
 
 
@@ -151,19 +151,13 @@ def _table(tries: Sequence[_Try]) -> Table:
         Column("tokens", "tokens"),
         Column("outcome", "outcome"),
     )
-    rows: list[tuple[Value, ...]] = [
-        (
-            t.call,
-            t.parent,
-            line(t.kind),
-            t.accuracy,
-            t.evaluation["exact"] if t.evaluation else None,
-            t.tokens,
-            t.outcome or None,
-        )
+    entries = (
+        vars(t)
+        | {"kind": line(t.kind), "accuracy": t.accuracy, "outcome": t.outcome or None}
+        | {"exact": t.evaluation["exact"] if t.evaluation else None}
         for t in tries
-    ]
-    return Table("calls", "What was tried (scores on the training set):", columns, tuple(rows))
+    )
+    return Table.of("calls", "What was tried (scores on the training set):", columns, entries)
 
 
 def _wrong(tries: Sequence[_Try]) -> Iterator[str]:

@@ -25,28 +25,15 @@ COLUMNS = (
 
 def inference_table(found: Sequence[Inference]) -> Table:
     """One row an environment."""
-    rows = tuple(
-        (
-            i.environment,
-            i.model,
-            i.rows,
-            i.model_seconds,
-            i.program_seconds,
-            i.model_seconds / i.program_seconds if i.program_seconds else None,
-            i.model_accuracy,
-            i.program_accuracy,
-            i.answered,
-            i.usage.prompt_tokens,
-            i.usage.completion_tokens,
-            i.usage.dollars,
-        )
+    entries = (
+        vars(i) | vars(i.usage) | {"ratio": i.model_seconds / i.program_seconds if i.program_seconds else None}
         for i in found
     )
-    return Table(
+    return Table.of(
         "inference",
         "One step predicted by the language model itself, and by a program.",
         COLUMNS,
-        rows,
+        entries,
         (
             "Seconds of the model: wall time of a call, median; of the program: CPU time of a step in reference "
             "seconds, mean. Accuracies are on the same drawn test transitions, each weighing the same.",

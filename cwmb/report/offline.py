@@ -21,17 +21,11 @@ COLUMNS = (
 
 def offline_table(found: Sequence[PolicyReturn]) -> Table:
     """One row a policy."""
-    rows = tuple(
-        (
-            r.algorithm,
-            r.environment,
-            r.seed,
-            r.transitions,
-            r.updates,
-            len(r.returns),
-            Estimate(r.mean, r.sem),
-            estimate(r.normalised_return, r.normalised_sem),
-        )
+    entries = (
+        vars(r)
+        | {"episodes": len(r.returns), "return": Estimate(r.mean, r.sem)}
+        | {"normalised_return": estimate(r.normalised_return, r.normalised_sem)}
         for r in found
     )
-    return Table("offline", "Policies learned from the training data alone, in the real environment.", COLUMNS, rows)
+    caption = "Policies learned from the training data alone, in the real environment."
+    return Table.of("offline", caption, COLUMNS, entries)

@@ -20,14 +20,13 @@ from cwmb.harness.offline_rl import stored as stored_policies
 from cwmb.report.baselines import fewer_episodes, returns_estimate
 from cwmb.report.configuration import Configuration
 from cwmb.report.problems import problem_rows
-from cwmb.report.results import MARKS, average, combined_error, identity, notes
+from cwmb.report.results import BUDGET, MARKS, MODEL, STRATEGY, average, combined_error, identity, notes
 from cwmb.report.table import Column, Estimate, Table, Value, estimate
 
 FILE = "arxiv-2405.15383.json"
 PAPER = "paper"
 OURS = "cwmb"
 SOURCE = Column("source", "source")
-MODEL, STRATEGY, BUDGET = Column("model", "model"), Column("strategy", "strategy"), Column("budget", "calls")
 
 Row = Mapping[str, Any]
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,22 @@ class Table:
         for row in self.rows:
             if len(row) != len(self.columns):
                 raise ValueError(f"table {self.name}: {len(row)} values for {len(self.columns)} columns: {row}")
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        caption: str,
+        columns: tuple[Column, ...],
+        entries: Iterable[Mapping[str, Any]],
+        notes: tuple[str, ...] = (),
+    ) -> Table:
+        """A table with a row for each entry: what it holds under the columns' keys.
+
+        Raises:
+            KeyError: it lacks one of them.
+        """
+        return cls(name, caption, columns, tuple(tuple(e[c.key] for c in columns) for e in entries), notes)
 
 
 def estimate(value: float | None, error: float | None = None) -> Estimate | None:

@@ -142,9 +142,9 @@ def table(points: Sequence[Point]) -> Table:
         *(Column("environment", "environment"), Column("who", "who"), Column("transitions", "transitions")),
         *(Column("seed", "seed"), Column("skill", "skill"), Column("normalised_return", "return")),
     )
-    rows = tuple((p.environment, p.who, p.transitions, p.seed, p.skill, p.normalised_return) for p in points)
     notes = ("The model simulated knows the answers: its rows test code.",) if any(p.simulated for p in points) else ()
-    return Table("efficiency", "Skill and return by the number of training transitions.", columns, rows, notes)
+    caption = "Skill and return by the number of training transitions."
+    return Table.of("efficiency", caption, columns, map(vars, points), notes)
 
 
 def draw(points: Sequence[Point], path: Path) -> None:

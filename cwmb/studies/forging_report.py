@@ -31,22 +31,11 @@ def read_csv(file: Path) -> list[Forged]:
 
 def table(found: Iterable[Forged]) -> Table:
     """For each environment: floor, the best constant, and what knowledge from other rows adds to that."""
-    rows = tuple(
-        (
-            one.environment,
-            one.floor,
-            one.constant,
-            one.learned,
-            one.learner,
-            one.caught,
-            one.expected,
-            one.expected - one.constant,
-            one.best_of_many,
-            one.best_of_many - one.constant,
-        )
+    entries = (
+        vars(one) | {"expected_gain": one.expected - one.constant, "best_gain": one.best_of_many - one.constant}
         for one in found
     )
-    return Table(
+    return Table.of(
         "forging",
         "Accuracy on the test set under standard of programs that know nothing of the environment. Constant: the best "
         "one that always says the same of reward and end. Learned: what could be learned from other rows, were it "
@@ -66,5 +55,5 @@ def table(found: Iterable[Forged]) -> Table:
             Column("best_of_many", f"best of {VERSIONS}", digits=3),
             Column("best_gain", "+", digits=3),
         ),
-        rows,
+        entries,
     )
