@@ -13,6 +13,7 @@ from cwmb.harness.records import Record
 from cwmb.report.configuration import Configuration
 from cwmb.report.frame import Run, canonical
 from cwmb.report.results import BUDGET, MARKS, MODEL, STRATEGY, notes, scope
+from cwmb.report.statistics import standard_error
 from cwmb.report.table import Column, Table, Value, estimate
 from cwmb.types import Usage
 
@@ -181,4 +182,4 @@ def _average(values: Sequence[float | None]) -> Value:
     known = np.array([v for v in values if v is not None])
     if not len(known) or len(known) < len(values):
         return None
-    return estimate(float(known.mean()), float(known.std(ddof=1) / np.sqrt(len(known))) if len(known) > 1 else None)
+    return estimate(float(known.mean()), standard_error(known))

@@ -18,7 +18,7 @@ from cwmb.report.anytime import anytime_table, curves
 from cwmb.report.configuration import GROUPS, Configuration, configurations
 from cwmb.report.frame import Run, frame, read_runs
 from cwmb.report.results import METRICS, identity, notes, scope, spend_table
-from cwmb.report.statistics import bootstrap_interval, mean, probability_of_improvement
+from cwmb.report.statistics import bootstrap_interval, mean, probability_of_improvement, standard_error
 from cwmb.report.table import Column, Table, Value, estimate
 from cwmb.types import Floats
 
@@ -168,8 +168,8 @@ def _by_environment(pair: Pair) -> Table:
         for name in METRICS:
             difference = a[name] - b[name]
             known = difference[~np.isnan(difference)]
-            error = float(known.std(ddof=1) / np.sqrt(len(known))) if len(known) > 1 else None
-            values += [a.mean(name), b.mean(name), estimate(float(known.mean()) if len(known) else None, error)]
+            average = float(known.mean()) if len(known) else None
+            values += [a.mean(name), b.mean(name), estimate(average, standard_error(known))]
         rows.append((environment, len(index), *values))
     return Table(
         f"comparison by environment, {pair.a.budget} calls",

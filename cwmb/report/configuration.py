@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from cwmb.benchmark.protocols import protocol
 from cwmb.report.frame import KEY, expected_cells
+from cwmb.report.statistics import standard_error
 from cwmb.report.table import number
 from cwmb.types import Floats
 
@@ -103,8 +104,7 @@ class Configuration:
 
     def sem(self, name: str) -> float | None:
         """Standard error of that mean."""
-        known = self.known(name)
-        return number(known.std(ddof=1) / np.sqrt(len(known))) if len(known) > 1 else None
+        return number(standard_error(self.known(name)))
 
     def known(self, name: str) -> Floats:
         """A column's values that are there."""

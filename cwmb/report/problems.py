@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from cwmb.harness.problems import RECORDS, ProblemRecord, read_problem_records
+from cwmb.report.statistics import standard_error
 from cwmb.report.table import Column, Estimate, Table, Value
 
 COLUMNS = (
@@ -62,8 +63,7 @@ def problem_rows(folders: Sequence[Path]) -> Iterator[tuple[Value, ...]]:
 def percent(values: Sequence[float]) -> Estimate:
     """Mean in percent with its standard error over the cells."""
     numbers = 100 * np.asarray(values, dtype=np.float64)
-    error = float(numbers.std(ddof=1) / np.sqrt(len(numbers))) if len(numbers) > 1 else None
-    return Estimate(float(numbers.mean()), error)
+    return Estimate(float(numbers.mean()), standard_error(numbers))
 
 
 def _simulated(folders: Sequence[Path]) -> tuple[str, ...]:
