@@ -8,7 +8,7 @@ a row into the Python value that a program and a reader see.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -569,7 +569,3 @@ class Strategy(Protocol):
         All randomness comes from rng: the same seed must ask the same questions.
         """
         ...
-
-
-Parameters = Mapping[str, Any]
-Rows = Sequence[Sequence[float]]

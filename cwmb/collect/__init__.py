@@ -17,7 +17,7 @@ from cwmb.benchmark.data import data_path
 from cwmb.benchmark.trajectories import checksum, concatenate, dataset, dataset_folder, read
 from cwmb.collect.determined import determined
 from cwmb.collect.recipes import FIRST_SEED, recordings
-from cwmb.collect.storage import rewrite_determined, write
+from cwmb.collect.storage import write
 from cwmb.errors import CwmbError
 from cwmb.machine import end_with_parent
 from cwmb.types import SPLITS, Split, Transitions
@@ -103,23 +103,6 @@ def collect_all(
             pool.shutdown(cancel_futures=True)
             raise
     return done
-
-
-def redetermine(spec: EnvironmentSpec, split: Split, root: Path | None = None) -> Collected:
-    """Find out anew which transitions are determined, after a change of tolerances, and keep everything else.
-
-    The environment file is left to ``enter_checksum``.
-    """
-    name, _ = dataset(spec, split)
-    root = root or data_path("trajectories")
-    folder = dataset_folder(name, root)
-    (data,) = marked(spec, make(spec), [read(folder)])
-    with tempfile.TemporaryDirectory(prefix=".collecting-", dir=root) as staging:
-        new = Path(staging) / "new"
-        shutil.copytree(folder, new)
-        rewrite_determined(new, data)
-        _move(new, folder)
-    return Collected(spec.id, split, len(data), checksum(data), skipped=False)
 
 
 def enter_checksum(result: Collected) -> None:

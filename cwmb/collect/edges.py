@@ -48,26 +48,26 @@ def car_at_full_speed(rng: np.random.Generator) -> Floats:
     return np.array([position, side * rng.uniform(0.067, 0.07)])
 
 
-def _links(rng: np.random.Generator, first: float, second: float, *velocities: float) -> Floats:
+def _links(first: float, second: float, *velocities: float) -> Floats:
     return np.array([np.cos(first), np.sin(first), np.cos(second), np.sin(second), *velocities])
 
 
 def acrobot_first_link_races(rng: np.random.Generator) -> Floats:
     """Acrobot: the first link almost at its speed limit of 4 pi."""
     speed = _sign(rng) * rng.uniform(0.9, 1.0) * 4 * np.pi
-    return _links(rng, *rng.uniform(-np.pi, np.pi, 2), speed, rng.uniform(-4, 4))
+    return _links(*rng.uniform(-np.pi, np.pi, 2), speed, rng.uniform(-4, 4))
 
 
 def acrobot_second_link_races(rng: np.random.Generator) -> Floats:
     """Acrobot: the second link almost at its speed limit of 9 pi."""
     speed = _sign(rng) * rng.uniform(0.9, 1.0) * 9 * np.pi
-    return _links(rng, *rng.uniform(-np.pi, np.pi, 2), rng.uniform(-4, 4), speed)
+    return _links(*rng.uniform(-np.pi, np.pi, 2), rng.uniform(-4, 4), speed)
 
 
 def acrobot_near_goal(rng: np.random.Generator) -> Floats:
     """Acrobot: below the line, swinging up to it."""
     side = _sign(rng)
-    return _links(rng, side * rng.uniform(1.8, 2.2), side * rng.uniform(-0.3, 0.3), side * rng.uniform(1, 4), side)
+    return _links(side * rng.uniform(1.8, 2.2), side * rng.uniform(-0.3, 0.3), side * rng.uniform(1, 4), side)
 
 
 def taxi_anywhere(rng: np.random.Generator) -> Floats:

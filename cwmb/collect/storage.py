@@ -92,21 +92,6 @@ def create(
     return folder
 
 
-def rewrite_determined(folder: Path, data: Transitions) -> None:
-    """Replace ``infos/determined`` of a data set, row by row, by that of ``data``."""
-    import h5py
-
-    first = 0
-    with h5py.File(folder / "data" / "main_data.hdf5", "r+") as file:
-        for index in range(len(file)):
-            infos = file[f"episode_{index}/infos"]
-            n = len(infos["determined"]) - 1
-            del infos["determined"]  # it may have had one column only, of the transition as a whole
-            infos["determined"] = _padded(data.determined[first : first + n])
-            first += n
-    _pack(folder / "data" / "main_data.hdf5")
-
-
 def _chain(data: Transitions) -> Floats:
     """Observations [T + 1, D] as Minari wants them: of every row, and the last row's next one."""
     return np.concatenate([data.observations, data.next_observations[-1:]])

@@ -31,11 +31,6 @@ class Horizon:
     length: float
 
 
-def relative(program: Horizon, simulator: Horizon) -> list[float | None]:
-    """A program's horizon as shares of the true simulator's, None where that leaves the truth at once."""
-    return [own / best if best else None for own, best in zip(program.steps, simulator.steps, strict=True)]
-
-
 def recorded_trajectories(test: Transitions, train: Transitions) -> Transitions:
     """The longest episodes of the test set, or of the training set where the test set holds single transitions."""
     return longest_episodes(test if test.steps.any() else train)

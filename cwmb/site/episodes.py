@@ -24,7 +24,6 @@ from cwmb.site.calls import judged_program
 from cwmb.types import Floats, Program, Space, Transitions
 
 if TYPE_CHECKING:
-    from cwmb.benchmark.catalog import EnvironmentSpec
     from cwmb.worlds.simulator import Simulator
 
 ELEMENTS = 6  # of an observation that are shown: those that are most wrong
@@ -121,12 +120,12 @@ def episode(record: Record, program: Program, steps: int) -> dict[str, Any] | No
             done = planned_episode(recorded, spec, 0, whole, plan)  # type: ignore[arg-type] # all that it uses
         if not done.loaded or not recorded.rows:
             return None
-        truth = _transitions(recorded, spec)
+        truth = _transitions(recorded)
         predicted = judge.predict(program, truth).observations
     return _told(truth, predicted, done.total)
 
 
-def _transitions(recorded: _Recorded, spec: EnvironmentSpec) -> Transitions:
+def _transitions(recorded: _Recorded) -> Transitions:
     before, actions, after, rewards, ends = zip(*recorded.rows, strict=True)
     n = len(rewards)
     return Transitions(

@@ -10,7 +10,7 @@ import cwmb.collect
 from cwmb.benchmark.catalog import environment, environment_ids
 from cwmb.benchmark.data import data_path
 from cwmb.benchmark.trajectories import checksum, dataset, dataset_folder, read, transitions
-from cwmb.collect import Collected, collect, collect_all, enter_checksum, fresh, recipes, redetermine
+from cwmb.collect import Collected, collect, collect_all, enter_checksum, fresh, recipes
 from cwmb.collect.policies import best_of_random, value_iteration
 from cwmb.collect.recipes import Recipe, recordings
 from cwmb.collect.recording import play
@@ -68,18 +68,6 @@ def test_checksums_enter_the_environment_file(tmp_path: Path, monkeypatch: pytes
     path.write_text('id = "x"\n')
     with pytest.raises(CwmbError, match="must hold one line test_sha256"):
         enter_checksum(Collected("CartPole-v1", "test", 1, "b", skipped=False))
-
-
-def test_determined_can_be_found_out_anew_without_collecting(tmp_path: Path) -> None:
-    spec = environment("CartPole-v1")
-    collect(spec, "test", tmp_path)
-    impossible = replace(spec, tolerances=replace(spec.tolerances, observation=0.0))
-    changed = redetermine(impossible, "test", tmp_path)
-    data, published = read(dataset_folder(spec.dataset.test, tmp_path)), transitions(spec, "test")
-    assert checksum(data) == changed.sha256 != spec.dataset.test_sha256
-    assert not data.determined.all()
-    assert checksum(replace(data, determined=published.determined)) == spec.dataset.test_sha256
-    assert redetermine(spec, "test", tmp_path).sha256 == spec.dataset.test_sha256
 
 
 def test_a_fresh_test_set_is_recorded_alike_from_other_seeds() -> None:

@@ -18,7 +18,6 @@ from cwmb.judging.horizon import (
     longest_episodes,
     program_horizon,
     recorded_trajectories,
-    relative,
     simulator_horizon,
 )
 from cwmb.judging.judge import Judge
@@ -93,10 +92,6 @@ def test_single_transitions_are_no_trajectories() -> None:
     single, train = recorded([1, 1, 1]), recorded([2, 2])
     assert len(recorded_trajectories(single, train)) == 4
     assert len(recorded_trajectories(recorded([3]), train)) == 3
-
-
-def test_relative_to_a_simulator_that_leaves_the_truth_itself() -> None:
-    assert relative(Horizon([5.0, 10.0, 20.0], 100.0), Horizon([0.0, 20.0, 20.0], 100.0)) == [None, 0.5, 1.0]
 
 
 @pytest.fixture(scope="module")

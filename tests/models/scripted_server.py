@@ -119,16 +119,6 @@ def hang() -> Behaviour:
     return behave
 
 
-def echo() -> Behaviour:
-    """A completion that says which messages and seed were sent: a function of the request."""
-
-    def behave(handler: Handler, body: Body) -> None:
-        text = json.dumps([body["messages"], body.get("seed")])
-        answer(text)(handler, body)
-
-    return behave
-
-
 class Handler(BaseHTTPRequestHandler):
     """One request."""
 

@@ -16,8 +16,6 @@ from cwmb.models.prices import dollars
 from cwmb.testing import PROGRAM, Script, tiny_task
 from cwmb.types import Program, Reply, Usage
 
-HOSTED = "https://api.openai.com/v1"
-
 
 def ask(name: str, script: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[Reply, ScriptedServer, OpenAI]:
     with ScriptedServer(script) as server:

@@ -106,10 +106,6 @@ def between(files: Files) -> bytes:
     return data[:start] + hidden + bytes(end)
 
 
-def special(kind: int) -> Forge:
-    return member(f"{CELL}/programs/0009.py", external_attr=(kind | 0o666) << 16)
-
-
 def named(name: str) -> Forge:
     return manifest(lambda m: m.update(name=name))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-PATH = "/responses"
 NAMES = {"messages": "input", "max_tokens": "max_output_tokens", "max_completion_tokens": "max_output_tokens"}
 UNKNOWN = ("seed", "top_k", "stream_options")  # it has no such parameters
 ENDS = {"max_output_tokens": "length", "content_filter": "content_filter"}
