@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from cwmb.benchmark import trajectories
-from cwmb.benchmark.descriptions import DEFAULT, contract
-from cwmb.benchmark.suites import ORIGINAL, shipped, suite_names, told
+from cwmb.benchmark import tasks, trajectories
+from cwmb.benchmark.descriptions import DEFAULT
+from cwmb.benchmark.suites import ORIGINAL, shipped, suite_names
 from cwmb.errors import unknown
 from cwmb.types import SPLITS, Split, Task, Transitions
 
@@ -31,9 +31,7 @@ def task(env: str, suite: str = ORIGINAL, descriptions: str = DEFAULT) -> Task:
     Raises:
         CwmbError: there is no such suite, environment or set.
     """
-    spec = shipped(suite).environment(env)
-    spaces, train = trajectories.spaces(spec), trajectories.transitions(spec, "train")
-    return Task(spec.id, told(spec, descriptions), contract(spec.fit), *spaces, train)
+    return tasks.task(shipped(suite).environment(env), descriptions)
 
 
 def transitions(env: str, split: Split = "train", suite: str = ORIGINAL) -> Transitions:

@@ -16,14 +16,14 @@ from cwmb import reference
 from cwmb.bench import bare
 from cwmb.bench.probe import Probe, timed
 from cwmb.benchmark.catalog import environment
-from cwmb.benchmark.descriptions import contract, description
 from cwmb.benchmark.protocols import protocol
+from cwmb.benchmark.tasks import task
 from cwmb.benchmark.trajectories import spaces, transitions
 from cwmb.errors import BudgetExhausted
 from cwmb.harness.ledger import Ledger
 from cwmb.harness.metering import Budget, Meter, MeteredEvaluate, MeteredModel
 from cwmb.strategies.gif_mcts import GifMcts
-from cwmb.types import Completion, Evaluation, Failure, Mistake, Program, Prompt, Reply, Request, Task, Usage
+from cwmb.types import Completion, Evaluation, Failure, Mistake, Program, Prompt, Reply, Request, Usage
 
 CALLS = 50
 ENVIRONMENT = "CartPole-v1"
@@ -85,15 +85,9 @@ class Model:
         return self.answers.answer(prompt)
 
 
-def task() -> Task:
-    """The task of the environment that is searched for."""
-    spec = environment(ENVIRONMENT)
-    return Task(spec.id, description(spec.id), contract(), *spaces(spec), transitions(spec, "train"))
-
-
 def search(calls: int) -> float:
     """Seconds of a GIF-MCTS of so many calls that cost nothing: selecting, asking, expanding, backing up."""
-    answers, about = Answers(calls), task()
+    answers, about = Answers(calls), task(environment(ENVIRONMENT))
 
     def work() -> None:
         with suppress(Over):
@@ -104,7 +98,7 @@ def search(calls: int) -> float:
 
 def journaled_search(folder: Path, calls: int) -> float:
     """Seconds of the same with everything around it: extraction, hashes, budgets, ledger."""
-    answers, about = Answers(calls), task()
+    answers, about = Answers(calls), task(environment(ENVIRONMENT))
     ledger = Ledger(folder)
     meter = Meter(Budget(calls), stopping=lambda: False, watch=lambda **_: None)
     llm = MeteredModel(answers, protocol("standard").sampling, ledger, meter, ENVIRONMENT, 0)

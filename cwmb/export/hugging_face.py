@@ -16,17 +16,18 @@ import numpy as np
 
 from cwmb.benchmark.baselines import of_environment
 from cwmb.benchmark.catalog import EnvironmentSpec
-from cwmb.benchmark.descriptions import contract, description_sets
+from cwmb.benchmark.descriptions import description_sets
 from cwmb.benchmark.protocols import protocol_names
-from cwmb.benchmark.suites import ORIGINAL, Worlds, shipped, suite_names, told
-from cwmb.benchmark.trajectories import spaces, transitions
+from cwmb.benchmark.suites import ORIGINAL, Worlds, shipped, suite_names
+from cwmb.benchmark.tasks import task
+from cwmb.benchmark.trajectories import transitions
 from cwmb.errors import CwmbError
 from cwmb.export.croissant import croissant
 from cwmb.harness.files import write_whole
 from cwmb.models import prompts
 from cwmb.report.configuration import configurations
 from cwmb.report.frame import Run, frame, read_runs
-from cwmb.types import SPLITS, Split, Task
+from cwmb.types import SPLITS, Split
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -124,11 +125,10 @@ def _descriptions(folder: Path) -> list[Part]:
 
     def rows(worlds: Worlds, set_name: str) -> Iterator[pa.Table]:
         for spec in _specs(worlds):
-            text, rules = told(spec, set_name), contract(spec.fit)
-            task = Task(spec.id, text, rules, *spaces(spec), transitions(spec, "train"))
-            (message,) = prompts.generate(task).messages
-            row = {"environment": spec.id, "actions": spec.group, "description": text, "contract": rules}
-            yield pa.Table.from_pylist([{**row, "prompt": message.content}])
+            about = task(spec, set_name)
+            (message,) = prompts.generate(about).messages
+            texts = {"description": about.description, "contract": about.contract, "prompt": message.content}
+            yield pa.Table.from_pylist([{"environment": spec.id, "actions": spec.group, **texts}])
 
     sets = {ORIGINAL: description_sets()}
     parts = []

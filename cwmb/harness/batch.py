@@ -18,9 +18,7 @@ from typing import Any
 import numpy as np
 import openai
 
-from cwmb.benchmark.descriptions import contract
-from cwmb.benchmark.suites import told
-from cwmb.benchmark.trajectories import spaces, transitions
+from cwmb.benchmark.tasks import task
 from cwmb.errors import BudgetExhausted, CwmbError, InfrastructureError
 from cwmb.harness.files import append, make_folder, write_whole
 from cwmb.harness.records import Cell
@@ -29,7 +27,7 @@ from cwmb.journal import whole_lines
 from cwmb.models.openai.client import OpenAI
 from cwmb.models.requests import request_hash
 from cwmb.seeds import Purpose, number
-from cwmb.types import Completion, Evaluation, Failure, Program, Prompt, Reply, Request, Task, Usage
+from cwmb.types import Completion, Evaluation, Failure, Program, Prompt, Reply, Request, Usage
 
 POLL = 30.0  # seconds between two looks
 OVER = ("completed", "failed", "expired", "cancelled")
@@ -45,11 +43,9 @@ def questions(assignment: Assignment, cell: Cell) -> Iterator[Request]:
     if not getattr(strategy, "independent", False):
         raise CwmbError(f"--batch: the questions of {assignment.strategy.name} depend on answers; leave it out")
     spec = assignment.worlds.environment(cell.environment)
-    described = told(spec, assignment.descriptions), contract(spec.fit, spec.contract)
-    task = Task(spec.id, *described, *spaces(spec), transitions(spec, "train"))
     asked = _Silent(assignment.budget.calls)
     with suppress(BudgetExhausted):
-        strategy.search(task, asked, _nothing, np.random.default_rng(0))
+        strategy.search(task(spec, assignment.descriptions), asked, _nothing, np.random.default_rng(0))
     for index, prompt in enumerate(asked.prompts):
         seed = number(cell.seed, cell.environment, Purpose.REQUEST, index)
         yield Request(prompt.messages, assignment.protocol.sampling, seed)

@@ -11,9 +11,8 @@ import msgspec
 import numpy as np
 
 from cwmb.benchmark.catalog import EnvironmentSpec
-from cwmb.benchmark.descriptions import contract
 from cwmb.benchmark.protocols import BenchmarkProtocol
-from cwmb.benchmark.suites import told
+from cwmb.benchmark.tasks import task
 from cwmb.benchmark.trajectories import transitions
 from cwmb.conversion import convert
 from cwmb.errors import CwmbError
@@ -25,7 +24,7 @@ from cwmb.judging.scoring import compare
 from cwmb.models.prompts.steps import predict, predictions
 from cwmb.sandbox import Sandbox
 from cwmb.seeds import Purpose, generator
-from cwmb.types import NOT_RUN, OK, Predictions, Program, Provider, Task, Transitions, Usage
+from cwmb.types import NOT_RUN, OK, Predictions, Program, Provider, Transitions, Usage
 
 RESULTS = "inference.json"
 
@@ -79,20 +78,13 @@ def measure(
     judge = Judge.of(sandbox, protocol, spec)
     truth = transitions(spec, "test")
     drawn = truth.take(np.sort(generator(0, spec.id, Purpose.FEEDBACK).permutation(len(truth))[:rows]))
-    task = Task(
-        spec.id,
-        told(spec),
-        contract(spec.fit, spec.contract),
-        judge.observation_space,
-        judge.action_space,
-        transitions(spec, "train"),
-    )
+    about = task(spec)
     meter = Meter(Budget(len(drawn)), lambda: False, lambda **_: None)
     ledger = Ledger(folder)
     llm = MeteredModel(provider, protocol.sampling, ledger, meter, spec.id, 0, lambda text, prefix: (None, None))
     answers, seconds = [], []
     for i in range(len(drawn)):
-        answers.append(llm.complete(predict(task, drawn.observations[i], drawn.actions[i])).text)
+        answers.append(llm.complete(predict(about, drawn.observations[i], drawn.actions[i])).text)
         seconds.append(ledger.seconds("call", i))
         watch(i + 1)
     whole = judge.predict(program, truth)

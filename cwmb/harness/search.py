@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from cwmb.benchmark.descriptions import contract
-from cwmb.benchmark.suites import told
+from cwmb.benchmark.tasks import task
 from cwmb.errors import BudgetExhausted, CwmbError
 from cwmb.harness.files import write_whole
 from cwmb.harness.metering import Meter, MeteredAnalyse, MeteredEvaluate, MeteredModel, SearchOver
@@ -37,16 +36,12 @@ def search(job: Job, strategy: Strategy) -> Found:
     setup, meter = job.setup, job.meter
     llm = MeteredModel(setup.provider, setup.protocol.sampling, job.ledger, meter, job.spec.id, job.seed)
     evaluate = MeteredEvaluate(lambda *asked: training_score(job, *asked), job.ledger, meter)
-    task = Task(
-        environment=job.spec.id,
-        description=told(job.spec, setup.descriptions),
-        contract=contract(job.spec.fit, job.spec.contract),
-        observation_space=job.judge.observation_space,
-        action_space=job.judge.action_space,
+    about = replace(
+        task(job.spec, setup.descriptions),
         train=job.data["train"],
         analyse=MeteredAnalyse(lambda *asked: analysis(job, *asked), job.ledger, meter),
     )
-    return conduct(strategy, task, llm, evaluate, job.draws(Purpose.SEARCH), meter, job.folder)
+    return conduct(strategy, about, llm, evaluate, job.draws(Purpose.SEARCH), meter, job.folder)
 
 
 def conduct(

@@ -23,8 +23,8 @@ import numpy as np
 from cwmb import reference
 from cwmb.benchmark import trajectories
 from cwmb.benchmark.catalog import EnvironmentSpec, environment
-from cwmb.benchmark.descriptions import contract, description
 from cwmb.benchmark.protocols import protocol
+from cwmb.benchmark.tasks import task
 from cwmb.errors import BudgetExhausted
 from cwmb.harness.ledger import Forgetful, Ledger
 from cwmb.harness.metering import Budget, Meter, MeteredEvaluate, MeteredModel, SearchOver
@@ -34,7 +34,7 @@ from cwmb.models.simulated import Simulated
 from cwmb.plugins import strategy
 from cwmb.sandbox import Sandbox
 from cwmb.seeds import Purpose, generator
-from cwmb.types import Evaluation, Program, Strategy, Task, Transitions
+from cwmb.types import Evaluation, Program, Strategy, Transitions
 
 # How fallible the simulated model is (see cwmb.models.simulated.Rates): four corners and the middle.
 POINTS = {
@@ -139,14 +139,8 @@ class World:
         self._known = 2.0  # accuracy of the best program that the model knows
         self._judge = Judge.of(sandbox, quick, spec)
         self._test = at_once(trajectories.transitions(spec, "test"))
-        self.task = Task(
-            environment=spec.id,
-            description=description(spec.id, "default"),
-            contract=contract(),
-            observation_space=self._judge.observation_space,
-            action_space=self._judge.action_space,
-            train=at_once(sample(trajectories.transitions(spec, "train"), TRAINING_ROWS, spec.id)),
-        )
+        train = at_once(sample(trajectories.transitions(spec, "train"), TRAINING_ROWS, spec.id))
+        self.task = replace(task(spec), train=train)
         self._known = self._train_score(reference.simple(spec.id)).accuracy
         self.train_score: Callable[[Program], Evaluation] = lru_cache(_KEPT)(self._train_score)
         self.test_score: Callable[[Program], float] = lru_cache(_KEPT)(self._test_score)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import cwmb
+from cwmb.benchmark.descriptions import contract
 from cwmb.errors import CwmbError
 from cwmb.models import prompts
 from cwmb.reference import program
@@ -65,6 +66,7 @@ def test_a_task_is_what_a_strategy_is_handed() -> None:
     assert "Blackjack" not in cwmb.task("Blackjack-v1", descriptions="anonymous").description
     assert task.train is cwmb.transitions("Blackjack-v1")
     assert "fit" in cwmb.task("CartPole-v1", suite="hidden").contract
+    assert cwmb.task("RTFM-1", suite="rtfm").contract == contract(name="contract-boards")
 
 
 def test_transitions_as_arrays_and_as_a_frame() -> None:
