@@ -76,7 +76,6 @@ class CellRun:
             meter=self.meter,
             judge=Judge.of(setup.sandbox, setup.protocol, spec, setup.cores.share),
             data={split: transitions(spec, split) for split in SPLITS},
-            stopping=self.stopping,
             stage=self.stage,
         )
         self.stage(Stage("search", 0, setup.budget.calls))

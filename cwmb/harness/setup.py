@@ -64,7 +64,7 @@ class Stage:
 class Job:
     """A cell at work: what its search and its scores share.
 
-    folder: where everything of its own is kept; stopping: whether the user asked to stop; stage: told what is going on.
+    folder: where everything of its own is kept; stage: told what is going on.
     """
 
     setup: Setup
@@ -75,7 +75,6 @@ class Job:
     meter: Meter
     judge: Judge
     data: Mapping[Split, Transitions]
-    stopping: Callable[[], bool]
     stage: Callable[[Stage], None]
 
     def draws(self, purpose: Purpose, *index: int) -> np.random.Generator:
@@ -90,6 +89,6 @@ class Job:
     def core(self) -> Iterator[None]:
         """While a program is scored: as many at a time as there are cores. Raises Interrupted."""
         with self.setup.cores.scoring():
-            if self.stopping():  # since it began to wait
+            if self.meter.stopping():  # since it began to wait
                 raise Interrupted
             yield

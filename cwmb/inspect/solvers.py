@@ -105,7 +105,6 @@ def _search(
             meter=meter,
             judge=Judge.of(setup.sandbox, rules, spec, setup.cores.share),
             data={each: transitions(spec, each) for each in SPLITS},
-            stopping=meter.stopping,
             stage=lambda _: None,
         )
         found = search(job, chosen.make())

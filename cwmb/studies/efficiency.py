@@ -69,7 +69,6 @@ def searched(setup: Setup, spec: EnvironmentSpec, seed: int, count: int | None, 
         meter=meter,
         judge=Judge.of(setup.sandbox, setup.protocol, spec, setup.cores.share),
         data={"train": train, "test": transitions(spec, "test")},
-        stopping=lambda: False,
         stage=lambda stage: None,
     )
     found = search(job, setup.strategy.make())
