@@ -100,7 +100,7 @@ def journaled_search(folder: Path, calls: int) -> float:
     """Seconds of the same with everything around it: extraction, hashes, budgets, ledger."""
     answers, about = Answers(calls), task(environment(ENVIRONMENT))
     ledger = Ledger(folder)
-    meter = Meter(Budget(calls), stopping=lambda: False, watch=lambda **_: None)
+    meter = Meter(Budget(calls))
     llm = MeteredModel(answers, protocol("standard").sampling, ledger, meter, ENVIRONMENT, 0)
     evaluate = MeteredEvaluate(lambda found, index, best: answers.evaluate(found), ledger, meter)
 

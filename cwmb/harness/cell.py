@@ -35,8 +35,8 @@ class CellRun:
     seed: int
     folder: Path
     stopping: Callable[[], bool]
-    watch: Watcher
-    stage: Callable[[Stage], None]
+    watch: Watcher = lambda **_: None
+    stage: Callable[[Stage], None] = lambda _: None
     pause: Pause = sleep
     journal: Append = append
 

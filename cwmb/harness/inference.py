@@ -79,7 +79,7 @@ def measure(
     truth = transitions(spec, "test")
     drawn = truth.take(np.sort(generator(0, spec.id, Purpose.FEEDBACK).permutation(len(truth))[:rows]))
     about = task(spec)
-    meter = Meter(Budget(len(drawn)), lambda: False, lambda **_: None)
+    meter = Meter(Budget(len(drawn)))
     ledger = Ledger(folder)
     llm = MeteredModel(provider, protocol.sampling, ledger, meter, spec.id, 0, lambda text, prefix: (None, None))
     answers, seconds = [], []

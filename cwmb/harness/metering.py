@@ -102,8 +102,8 @@ class Meter:
     """
 
     budget: Budget
-    stopping: Callable[[], bool]
-    watch: Watcher
+    stopping: Callable[[], bool] = lambda: False
+    watch: Watcher = lambda **_: None
     pause: Pause = sleep
     asked: list[Asked] = field(default_factory=list)
     scored: list[Scored] = field(default_factory=list)

@@ -202,7 +202,7 @@ def run_problems(
 def _solve(run: ProblemRun, problem: Problem, seed: int, stopping: Callable[[], bool]) -> ProblemRecord:
     """Search, score and write the record of a cell."""
     folder = run.cell_folder(problem, seed)
-    meter = Meter(run.settings.budget, stopping, lambda **_: None)
+    meter = Meter(run.settings.budget, stopping)
     try:
         found, judged = _searched(run, problem, seed, folder, meter)
     except StorageError:

@@ -75,7 +75,7 @@ class Job:
     meter: Meter
     judge: Judge
     data: Mapping[Split, Transitions]
-    stage: Callable[[Stage], None]
+    stage: Callable[[Stage], None] = lambda _: None
 
     def draws(self, purpose: Purpose, *index: int) -> np.random.Generator:
         """The cell's generator of a purpose."""

@@ -95,7 +95,7 @@ def _search(
             provider=provider,
             sandbox=sandbox(),
         )
-        meter = Meter(budget, stopping=lambda: False, watch=lambda **_: None)
+        meter = Meter(budget)
         job = Job(
             setup=setup,
             spec=spec,
@@ -105,7 +105,6 @@ def _search(
             meter=meter,
             judge=Judge.of(setup.sandbox, rules, spec, setup.cores.share),
             data={each: transitions(spec, each) for each in SPLITS},
-            stage=lambda _: None,
         )
         found = search(job, chosen.make())
         write_search(job.folder, meter)

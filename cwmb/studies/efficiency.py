@@ -58,7 +58,7 @@ def searched(setup: Setup, spec: EnvironmentSpec, seed: int, count: int | None, 
     if spec.fit:
         raise CwmbError(f"{spec.id}: programs of this suite learn from all data by themselves; choose another suite")
     train = subset(transitions(spec, "train"), count, seed)
-    meter = Meter(setup.budget, lambda: False, lambda **_: None)
+    meter = Meter(setup.budget)
     ledger = Ledger(folder)
     job = Job(
         setup=setup,
@@ -69,7 +69,6 @@ def searched(setup: Setup, spec: EnvironmentSpec, seed: int, count: int | None, 
         meter=meter,
         judge=Judge.of(setup.sandbox, setup.protocol, spec, setup.cores.share),
         data={"train": train, "test": transitions(spec, "test")},
-        stage=lambda stage: None,
     )
     found = search(job, setup.strategy.make())
     planned = []

@@ -186,7 +186,7 @@ def searched(
     """Search once with a strategy and its options, on a model of these rates; the best program after each of ``at``."""
     make_strategy: Callable[[], Strategy] = strategy(*contender)[0]
     provider = Simulated(rates)
-    meter = Meter(Budget(at[-1]), stopping=lambda: False, watch=lambda **_: None)
+    meter = Meter(Budget(at[-1]))
     ledger = Forgetful()
     llm = MeteredModel(provider, protocol(PROTOCOL).sampling, ledger, meter, search.environment, search.seed)
     evaluate = MeteredEvaluate(lambda program, index, best: world.train_score(program), ledger, meter)

@@ -167,8 +167,6 @@ def run_again(
         seed=record.seed,
         folder=folder,
         stopping=bench.stopping,
-        watch=lambda **_: None,
-        stage=lambda _: None,
     )
     made = cell_run.run()
     if record.planning is not None and made.state == "done" and made.planning is None:

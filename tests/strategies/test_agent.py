@@ -115,7 +115,7 @@ def test_analyses_are_kept_taken_from_what_was_kept_and_have_an_end(tmp_path: Pa
         return Analysis(f"{len(runs)}")
 
     def analyse(scripts: list[str]) -> list[str]:
-        meter = Meter(Budget(2), stopping=lambda: False, watch=lambda **_: None)
+        meter = Meter(Budget(2))
         metered = MeteredAnalyse(run, Ledger(tmp_path), meter)
         return [metered(script).output for script in scripts]
 
