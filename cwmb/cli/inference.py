@@ -57,7 +57,7 @@ def _programs(what: Path, env: str | None, worlds: Worlds) -> Iterator[tuple[Env
         raise CwmbError(f"{what} does not exist: name a program's file or a run's folder")
     names = _names(env)
     for record in read_records(what):
-        folder = what / "cells" / record.environment / f"seed-{record.seed}"
+        folder = what / record.cell.path
         wanted = record.seed == 0 and record.program is not None and (not names or record.environment in names)
         if wanted and (folder / JUDGED).exists():
             yield shipped(record.suite).environment(record.environment), judged(folder, record)

@@ -69,7 +69,7 @@ class Watched:
         return configuration, [self._cell(cell) for cell in extent.cells()]
 
     def _cell(self, cell: Cell) -> Seen:
-        folder = self._folder / "cells" / cell.environment / f"seed-{cell.seed}"
+        folder = self._folder / cell.path
         files = [folder / "ledger.jsonl", folder / "record.json"]
         stats = [path.stat() if path.is_file() else None for path in files]
         state = tuple(value for s in stats for value in ((s.st_size, s.st_mtime) if s else (0.0, 0.0)))

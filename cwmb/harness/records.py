@@ -46,6 +46,11 @@ class Cell:
     environment: str
     seed: int
 
+    @property
+    def path(self) -> str:
+        """Its folder within its run's."""
+        return f"cells/{self.environment}/seed-{self.seed}"
+
 
 @dataclass(frozen=True)
 class Score:

@@ -85,7 +85,7 @@ class Run:
 
     def cell_folder(self, cell: Cell) -> Path:
         """Where a cell keeps everything of its own."""
-        return self.folder / "cells" / cell.environment / f"seed-{cell.seed}"
+        return self.folder / cell.path
 
     def record_file(self, cell: Cell) -> Path:
         """Where a cell's record is, once it has ended."""

@@ -133,7 +133,7 @@ class Run:
         if not self.has_cells:
             return b""
         try:
-            return (self.folder / "cells" / record.environment / f"seed-{record.seed}" / name).read_bytes()
+            return (self.folder / record.cell.path / name).read_bytes()
         except OSError:
             return b""
 

@@ -30,7 +30,7 @@ def write_cells(source: Source, folder: Path, episodes: Episodes) -> list[dict[s
         for record in run.records:
             cell = _cell(number, record)
             listed.append(cell)
-            place = run.folder / "cells" / record.environment / f"seed-{record.seed}"
+            place = run.folder / record.cell.path
             if not (place / "ledger.jsonl").is_file():
                 cell["page"] = "index.html"  # records alone are at hand
                 continue

@@ -48,7 +48,7 @@ class Shown:
         try:
             found: dict[str, Any] | None = json.loads((self.before / file).read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            place = run.folder / "cells" / record.environment / f"seed-{record.seed}"
+            place = run.folder / record.cell.path
             source = judged_program(place, record.program) if self.steps else None
             found = episode(record, source, self.steps) if source else None
         if found is None:

@@ -140,8 +140,3 @@ def place(name: str) -> Place | None:
     if in_cell is None or not (in_cell[3] in ("ledger.jsonl", TIMINGS) or _PROGRAM.fullmatch(in_cell[3])):
         return None
     return Place(run, Cell(in_cell[1], int(in_cell[2])), in_cell[3])
-
-
-def cell_path(cell: Cell) -> str:
-    """The folder of a cell within its run's."""
-    return f"cells/{cell.environment}/seed-{cell.seed}"

@@ -33,7 +33,7 @@ from cwmb.harness.run import is_custom
 from cwmb.journal import entries
 from cwmb.models.requests import request_hash
 from cwmb.seeds import Purpose, number
-from cwmb.submission.manifest import FORMAT, MANIFEST, TIMINGS, Manifest, RunEntry, cell_path, place
+from cwmb.submission.manifest import FORMAT, MANIFEST, TIMINGS, Manifest, RunEntry, place
 from cwmb.submission.secrets import SHAPES, find, walked
 from cwmb.types import Analysis, Evaluation, Message, Program, Reply, Request
 
@@ -85,7 +85,7 @@ class BundleRun:
 
     def cell_folder(self, cell: Cell) -> Path:
         """Where its ledger and programs are."""
-        return self.folder / cell_path(cell)
+        return self.folder / cell.path
 
     def programs(self, cell: Cell) -> dict[str, Program]:
         """The programs in its folder, by their hash."""
@@ -260,12 +260,12 @@ def _read(root: Path, digests: Mapping[str, str]) -> Bundle:
     for name in manifest.files:
         _check_text(name, (root / name).read_bytes(), manifest.allowed)
     runs = [_run(root, number, entry) for number, entry in enumerate(manifest.runs)]
-    expected = {f"runs/{i}/{cell_path(r.cell)}" for i, run in enumerate(runs) for r in run.records}
+    expected = {f"runs/{i}/{r.cell.path}" for i, run in enumerate(runs) for r in run.records}
     for name in manifest.files:
         where = place(name)
         if where and where.run >= len(runs):
             _refuse(f"{_shown(name)} belongs to a run that the manifest does not name")
-        if where and where.cell and f"runs/{where.run}/{cell_path(where.cell)}" not in expected:
+        if where and where.cell and f"runs/{where.run}/{where.cell.path}" not in expected:
             _refuse(f"{_shown(name)} belongs to a cell that has no record")
     return Bundle(manifest, hashlib.sha256(data).hexdigest(), runs)
 

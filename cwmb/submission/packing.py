@@ -16,7 +16,7 @@ from cwmb.harness.files import dumps, storage_error
 from cwmb.harness.provenance import versions
 from cwmb.harness.records import Cell, Record, read_records
 from cwmb.harness.run import read_run
-from cwmb.submission.manifest import FORMAT, MANIFEST, TIMINGS, FileEntry, Manifest, RunEntry, cell_path
+from cwmb.submission.manifest import FORMAT, MANIFEST, TIMINGS, FileEntry, Manifest, RunEntry
 from cwmb.submission.opening import TIMED, Timing, opened
 from cwmb.submission.secrets import SHAPES, find, this_machine
 
@@ -101,12 +101,12 @@ def _run_files(folder: Path, cells: Sequence[Cell]) -> dict[str, bytes]:
         )
     names = [Path("records.jsonl")]
     for cell in cells:
-        place = Path(cell_path(cell))
+        place = Path(cell.path)
         programs = sorted((folder / place / "programs").glob("[0-9]*.py"))
         names += [place / "ledger.jsonl", *(path.relative_to(folder) for path in programs)]
     try:
         files = {name.as_posix(): (folder / name).read_bytes() for name in names}
-        timed = {f"{cell_path(c)}/{TIMINGS}": _timings(folder / cell_path(c) / TIMINGS, records[c]) for c in cells}
+        timed = {f"{c.path}/{TIMINGS}": _timings(folder / c.path / TIMINGS, records[c]) for c in cells}
         return files | {name: data for name, data in timed.items() if data}
     except OSError as error:
         raise CwmbError(

@@ -203,5 +203,4 @@ def run_strategy(sandbox: Sandbox, tmp_path: Path) -> RunStrategy:
 
 
 def cell_folder(out: Path, cell: Cell | None = None) -> Path:
-    cell = cell or Cell("CartPole-v1", 0)
-    return out / "cells" / cell.environment / f"seed-{cell.seed}"
+    return out / (cell or Cell("CartPole-v1", 0)).path
