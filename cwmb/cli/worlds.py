@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from concurrent.futures import as_completed
 from pathlib import Path
 
 from rich.console import Console
@@ -12,7 +11,7 @@ from rich.console import Console
 from cwmb.benchmark.suites import drawn, suite
 from cwmb.cli.commands import measure_baselines
 from cwmb.errors import CwmbError, unknown
-from cwmb.machine import end_with_parent
+from cwmb.machine import processes
 
 
 def draw_worlds(
@@ -36,14 +35,10 @@ def draw_worlds(
         if (found.suite, found.seed) != (suite_name, seed):
             raise CwmbError(f"{folder} holds worlds of suite {found.suite} seed {found.seed}: name another --out")
     console = Console(stderr=True)
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=end_with_parent) as pool:
+    with processes(jobs) as pool:
         running = {pool.submit(write_world, name, wanted, seed, folder): name for name in ids}
-        try:
-            for future in as_completed(running):
-                how = "drawn" if future.result() else "is there"
-                console.print(f"{running[future]:26} {how}", highlight=False)
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+        for future in as_completed(running):
+            how = "drawn" if future.result() else "is there"
+            console.print(f"{running[future]:26} {how}", highlight=False)
     if protocol_name is not None:
         measure_baselines(ids, protocol_name, drawn(folder))

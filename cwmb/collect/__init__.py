@@ -6,10 +6,9 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
 from pathlib import Path
 
 from cwmb.benchmark.catalog import EnvironmentSpec, environment
@@ -19,7 +18,7 @@ from cwmb.collect.determined import determined
 from cwmb.collect.recipes import FIRST_SEED, recordings
 from cwmb.collect.storage import write
 from cwmb.errors import CwmbError
-from cwmb.machine import end_with_parent
+from cwmb.machine import processes
 from cwmb.types import SPLITS, Split, Transitions
 from cwmb.worlds import make
 from cwmb.worlds.simulator import Simulator
@@ -90,18 +89,14 @@ def collect_all(
     progress: called after each data set. Interrupted, it goes on with the next data set when called again.
     """
     done = []
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=end_with_parent) as pool:
+    with processes(jobs) as pool:
         futures = [pool.submit(collect, environment(i), split, force=force) for i in ids for split in SPLITS]
-        try:
-            for future in as_completed(futures):
-                result = future.result()
-                enter_checksum(result)
-                done.append(result)
-                if progress:
-                    progress(result)
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+        for future in as_completed(futures):
+            result = future.result()
+            enter_checksum(result)
+            done.append(result)
+            if progress:
+                progress(result)
     return done
 
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
@@ -17,7 +15,7 @@ from cwmb.benchmark.catalog import environment_ids
 from cwmb.benchmark.suites import suite_names
 from cwmb.errors import CwmbError
 from cwmb.harness.files import storage_error
-from cwmb.machine import cores
+from cwmb.machine import cores, processes
 from cwmb.report.frame import Run
 from cwmb.report.results import LEGEND
 from cwmb.site import board, charts, sources
@@ -137,7 +135,7 @@ def _built(
             progress(slug)
             yield _source(slug, path, folder, simulated, shown)
         return
-    with ProcessPoolExecutor(jobs or cores(), mp_context=get_context("spawn")) as pool:
+    with processes(jobs or cores()) as pool:
         waiting = [pool.submit(_source, slug, path, folder, simulated, shown) for slug, path in places.items()]
         for slug, future in zip(places, waiting, strict=True):
             yield future.result()

@@ -11,11 +11,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +28,7 @@ from cwmb.errors import BudgetExhausted
 from cwmb.harness.ledger import Forgetful, Ledger
 from cwmb.harness.metering import Budget, Meter, MeteredEvaluate, MeteredModel, SearchOver
 from cwmb.judging.judge import Judge
-from cwmb.machine import end_with_parent
+from cwmb.machine import processes
 from cwmb.models.simulated import Simulated
 from cwmb.plugins import strategy
 from cwmb.sandbox import Sandbox
@@ -98,8 +97,7 @@ def sweep(
     jobs: processes, each of which works on a few seeds of one environment at one point.
     """
     blocks = [range(start, min(start + _BLOCK, seeds)) for start in range(0, seeds, _BLOCK)]
-    # Spawned, not forked: each process has a sandbox of its own.
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=end_with_parent) as pool:
+    with processes(jobs) as pool:
         pending = [
             pool.submit(_searches, point, name, block, folder / point / name / f"seeds-{block[0]}")
             for point in points

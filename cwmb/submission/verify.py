@@ -6,10 +6,9 @@ import json
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from multiprocessing import get_context
 from pathlib import Path
 from random import Random
 from threading import Event
@@ -28,7 +27,7 @@ from cwmb.harness.records import Record
 from cwmb.journal import entries as entries_of
 from cwmb.judging.judge import Judge
 from cwmb.judging.scoring import evaluate, persistence
-from cwmb.machine import cores, end_with_parent
+from cwmb.machine import cores, processes
 from cwmb.models import prompts
 from cwmb.models.simulated import Simulated
 from cwmb.sandbox import Sandbox
@@ -190,14 +189,11 @@ def _fresh(every: Specs, learning: Specs, seed: int, folder: Path) -> Iterator[F
     if not every:
         yield Fresh()
         return
-    with ProcessPoolExecutor(cores(), mp_context=get_context("spawn"), initializer=end_with_parent) as pool:
-        try:
-            yield Fresh(
-                {key: pool.submit(FRESH[key[0]], spec, seed) for key, spec in sorted(every.items())},
-                {key: pool.submit(fresh_world, spec, seed, folder / key[0]) for key, spec in sorted(learning.items())},
-            )
-        finally:
-            pool.shutdown(cancel_futures=True)
+    with processes(cores()) as pool:
+        yield Fresh(
+            {key: pool.submit(FRESH[key[0]], spec, seed) for key, spec in sorted(every.items())},
+            {key: pool.submit(fresh_world, spec, seed, folder / key[0]) for key, spec in sorted(learning.items())},
+        )
 
 
 @dataclass(frozen=True)
