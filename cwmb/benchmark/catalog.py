@@ -8,11 +8,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-import msgspec
-
-from cwmb.benchmark.data import data_path
+from cwmb.benchmark.data import data_path, well_formed
 from cwmb.conversion import convert
-from cwmb.errors import CwmbError, unknown
+from cwmb.errors import unknown
 
 RTFM = "rtfm"  # the family of environments with manuals
 
@@ -118,11 +116,9 @@ def environment(name: str) -> EnvironmentSpec:
 
 def _read(name: str) -> EnvironmentSpec:
     path = data_path("environments", RTFM if name in family_ids(RTFM) else "", f"{name}.toml")
-    try:
+    with well_formed("environment", path):
         content = tomllib.loads(path.read_text(encoding="utf-8"))
         tolerances = content.get("tolerances", {})
         if tolerances.get("observation") == "exact":  # TOML has no null
             tolerances["observation"] = None
         return convert(content, EnvironmentSpec)
-    except (OSError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise CwmbError(f"environment file {path}: {error}") from error

@@ -1,8 +1,12 @@
-"""Where the benchmark's own data lies: one function, for a checkout and for an installed wheel."""
+"""Where the benchmark's own data lies, for a checkout and for an installed wheel."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from cwmb.errors import CwmbError
 
 
 def data_root() -> Path:
@@ -15,3 +19,12 @@ def data_root() -> Path:
 def data_path(*parts: str) -> Path:
     """A path below the data root."""
     return data_root().joinpath(*parts)
+
+
+@contextmanager
+def well_formed(what: str, path: Path) -> Iterator[None]:
+    """While a file is read, of which kind it is said. Raises CwmbError: it is not as it must be, whatever was found."""
+    try:
+        yield
+    except (OSError, TypeError, ValueError) as error:  # those of tomllib and msgspec are ValueErrors
+        raise CwmbError(f"{what} file {path}: {error}") from error

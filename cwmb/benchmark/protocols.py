@@ -8,11 +8,9 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Literal
 
-import msgspec
-
-from cwmb.benchmark.data import data_path
+from cwmb.benchmark.data import data_path, well_formed
 from cwmb.conversion import convert
-from cwmb.errors import CwmbError, unknown
+from cwmb.errors import unknown
 from cwmb.types import Sampling, Split
 
 
@@ -119,8 +117,6 @@ def protocol(name: str) -> BenchmarkProtocol:
     path = data_path("harness", f"{name}.toml")
     text = path.read_bytes()
     checksum = hashlib.sha256(text).hexdigest()
-    try:
+    with well_formed("protocol", path):
         content = tomllib.loads(text.decode())
         return convert({"name": name, **content, "checksum": checksum}, BenchmarkProtocol)
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise CwmbError(f"protocol file {path}: {error}") from error

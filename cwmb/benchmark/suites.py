@@ -19,7 +19,7 @@ import msgspec
 
 from cwmb.benchmark import descriptions
 from cwmb.benchmark.catalog import DatasetSpec, EnvironmentSpec, World, environment, environment_ids, family_ids
-from cwmb.benchmark.data import data_path
+from cwmb.benchmark.data import data_path, well_formed
 from cwmb.conversion import convert
 from cwmb.errors import CwmbError, unknown
 
@@ -123,10 +123,8 @@ def suite(name: str) -> Suite:
     if name not in suite_names()[1:]:
         raise unknown("suite of drawn worlds", name, suite_names()[1:])
     path = data_path("environments", "suites", f"{name}.toml")
-    try:
+    with well_formed("suite", path):
         return convert({"name": name, **tomllib.loads(path.read_text(encoding="utf-8"))}, Suite)
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise CwmbError(f"suite file {path}: {error}") from error
 
 
 def shipped(name: str) -> Worlds:

@@ -15,11 +15,10 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from cwmb.benchmark.catalog import EnvironmentSpec
-from cwmb.benchmark.data import data_path
+from cwmb.benchmark.data import data_path, well_formed
 from cwmb.conversion import convert
 from cwmb.errors import CwmbError
 from cwmb.types import Floats, Space
@@ -71,11 +70,9 @@ def alterations(environment_id: str) -> dict[str, Alteration]:
     path = data_path("environments", "alterations", f"{environment_id}.toml")
     if not path.exists():
         return {}
-    try:
+    with well_formed("alterations", path):
         content = tomllib.loads(path.read_text(encoding="utf-8"))
         return {name: convert({"name": name, **fields}, Alteration) for name, fields in content.items()}
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError, TypeError) as error:
-        raise CwmbError(f"alterations file {path}: {error}") from error
 
 
 def alterable() -> tuple[str, ...]:

@@ -10,12 +10,11 @@ from math import exp, log
 from types import MappingProxyType
 from typing import Any
 
-import msgspec
 import numpy as np
 
-from cwmb.benchmark.data import data_path
+from cwmb.benchmark.data import data_path, well_formed
 from cwmb.conversion import convert
-from cwmb.errors import CwmbError, unknown
+from cwmb.errors import unknown
 from cwmb.worlds import layouts
 
 AWAY = 0.1  # of the original's value: a drawn number differs from it by at least that
@@ -84,11 +83,9 @@ def constants(environment_id: str) -> tuple[Constant, ...]:
     path = data_path("environments", "constants", f"{environment_id}.toml")
     if not path.exists():
         raise unknown("environment with varying constants", environment_id, varying())
-    try:
+    with well_formed("constants", path):
         content = tomllib.loads(path.read_text(encoding="utf-8"))
         return tuple(convert({"name": name, **fields}, Constant) for name, fields in content.items())
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError, TypeError) as error:
-        raise CwmbError(f"constants file {path}: {error}") from error
 
 
 @cache

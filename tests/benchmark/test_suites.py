@@ -6,6 +6,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -105,3 +106,16 @@ def test_an_environment_that_is_drawn_is_another_one_in_baselines(tmp_path: Path
     original = replace(spec, world=None)
     assert random_settings(spec, quick) != random_settings(original, quick)
     assert oracle_settings(spec, quick) != oracle_settings(original, quick)
+
+
+@pytest.mark.parametrize("found", [b"[", b"\xff", b"name = 3\n", b"\xef\xbb\xbf", None])
+def test_a_malformed_file_of_a_suite_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, found: Any) -> None:
+    file = tmp_path / "environments" / "suites" / "odd.toml"
+    file.parent.mkdir(parents=True)
+    if found is None:
+        file.mkdir()
+    else:
+        file.write_bytes(found)
+    monkeypatch.setattr("cwmb.benchmark.suites.data_path", lambda *parts: tmp_path.joinpath(*parts))
+    with pytest.raises(CwmbError, match=f"suite file {file}: "):
+        suite.__wrapped__("odd")
