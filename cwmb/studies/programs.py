@@ -33,7 +33,7 @@ from cwmb.worlds import make
 
 PROTOCOL = "quick"  # whose scoring rules are those of standard, and whose planning is affordable
 FAULTS = (1, 2, 3, 5, 8)
-SLOW = ("Swimmer-v4", "HalfCheetah-v4", "Hopper-v4", "Walker2d-v4", "Ant-v4", "Humanoid-v4", "HumanoidStandup-v4")
+SLOW = ("Swimmer-v4", "Walker2d-v4", "Ant-v4", "Humanoid-v4", "HumanoidStandup-v4")
 ALSO = "also"  # the program of a folder that is given
 
 
