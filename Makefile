@@ -33,7 +33,7 @@ baselines: .venv/installed
 leaderboard: .venv/installed-site
 	@$(CWMB) leaderboard $(if $(EPISODES),--episodes $(EPISODES)) $(OPTIONS)
 
-# The entries of results/leaderboard/: those that differ from BASE, or all, a few cells of each.
+# The entries of results/leaderboard/: those that differ from BASE, three cells of each, or all, one of each.
 verify: .venv/installed
 	@.venv/bin/python -m cwmb.submission $(if $(BASE),--base $(BASE))
 

@@ -22,7 +22,7 @@ from cwmb.submission.opening import Bundle, BundleError, OtherVersion, opened
 from cwmb.submission.verify import verify
 
 BUNDLE, VERIFICATION = "bundle.zip", "verification.json"
-CELLS, EPISODES = 3, 1  # of an entry that are verified again
+CELLS, EPISODES = 3, 1  # of an entry that are verified again; where nothing says which are new, one cell of each
 
 
 @click.command()
@@ -50,7 +50,7 @@ def touched(folder: Path, base: str) -> list[str]:
 def say(name: str, folder: Path, strict: bool) -> bool:
     """Check an entry and say what came of it. strict: whether one of another version is wrong, too."""
     try:
-        print(f"{name}: {check(folder)}", flush=True)
+        print(f"{name}: {check(folder, CELLS if strict else 1)}", flush=True)
     except OtherVersion as error:
         print(f"{name}: kept as it was verified: {error}", flush=True)
         return not strict
@@ -60,7 +60,7 @@ def say(name: str, folder: Path, strict: bool) -> bool:
     return True
 
 
-def check(folder: Path) -> str:
+def check(folder: Path, cells: int = CELLS) -> str:
     """Check an entry's folder. Returns what was found right.
 
     Raises:
@@ -71,11 +71,11 @@ def check(folder: Path) -> str:
         raise BundleError(f"holds {', '.join(found)}: an entry is {BUNDLE} and {VERIFICATION}")
     with opened(folder / BUNDLE) as bundle:
         check_report(bundle, (folder / VERIFICATION).read_bytes())
-        done = verify(bundle, randbelow(2**31), episodes=EPISODES, cells=CELLS, fresh=False)
-    cells = ", ".join(f"{cell.environment} seed {cell.seed}" for cell in done.cells)
+        done = verify(bundle, randbelow(2**31), episodes=EPISODES, cells=cells, fresh=False)
+    verified = ", ".join(f"{cell.environment} seed {cell.seed}" for cell in done.cells)
     if done.verdict == "different":
-        raise BundleError(f"a figure is different in {cells} (verification seed {done.seed})")
-    return f"{done.verdict} in {cells}"
+        raise BundleError(f"a figure is different in {verified} (verification seed {done.seed})")
+    return f"{done.verdict} in {verified}"
 
 
 def check_report(bundle: Bundle, data: bytes) -> None:
