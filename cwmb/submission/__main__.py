@@ -1,7 +1,7 @@
 """``make verify``: the entries of the leaderboard, all of them or those that a change touches, verified in part.
 
 The whole verification of an entry, fresh data included, stands beside it in verification.json and may take hours. Here
-it is checked that it is this bundle's, and a few drawn cells are verified again.
+it is checked that it is this bundle's, and one drawn cell is verified again, or a few where a change touches the entry.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from cwmb.submission.opening import Bundle, BundleError, OtherVersion, opened
 from cwmb.submission.verify import verify
 
 BUNDLE, VERIFICATION = "bundle.zip", "verification.json"
-CELLS, EPISODES = 3, 1  # of an entry that are verified again; where nothing says which are new, one cell of each
+CELLS, CELLS_OF_OLD, EPISODES = 3, 1, 1  # of an entry that are verified again; old: no change is known to touch it
 
 
 @click.command()
@@ -48,9 +48,12 @@ def touched(folder: Path, base: str) -> list[str]:
 
 
 def say(name: str, folder: Path, strict: bool) -> bool:
-    """Check an entry and say what came of it. strict: whether one of another version is wrong, too."""
+    """Check an entry and say what came of it.
+
+    strict: a change touches it, so that more cells are verified, and one of another version is wrong, too.
+    """
     try:
-        print(f"{name}: {check(folder, CELLS if strict else 1)}", flush=True)
+        print(f"{name}: {check(folder, CELLS if strict else CELLS_OF_OLD)}", flush=True)
     except OtherVersion as error:
         print(f"{name}: kept as it was verified: {error}", flush=True)
         return not strict
